@@ -1,0 +1,171 @@
+"""What of an installation, device, data and weights is there, and what to do if not."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from . import DplibError, __version__, datasets, workspace
+
+# what each extra is for, and a module of each package that tells it is there
+EXTRAS = {
+    "notebooks": ("lessons in JupyterLab", "jupyterlab nbclient nbconvert jupytext"),
+    "test": ("tests", "pytest xdist nbval hypothesis playwright yaml"),
+    "course": ("assignments", "nbgrader"),
+    "scale": ("large galleries", "faiss"),
+    "bench": ("benchmarks", "pytorch_metric_learning sklearn"),
+}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HOW_TO_GET = {
+    "toymarket": "python -m dplib data toymarket draws it; lessons do so themselves",
+    "market1501": "ask its authors, research only; see data/README.md",
+}
+
+
+class Finding(NamedTuple):
+    """One line of the report: is it there, what is it, and what to do about it."""
+
+    ok: bool | None  # None: a fact, or something one can do without
+    what: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        sign = {True: "✓", False: "✗", None: "·"}[self.ok]
+        text = f"{sign} {self.what:<14} {self.found}"
+        return text + (f"\n  {'':<14} → {self.remedy}" if self.remedy else "")
+
+
+def examine(root: Path | None = None) -> Iterator[Finding]:
+    """Yield the findings one by one; `root` is the data folder."""
+    root = root or workspace.folders()[0]
+    place = workspace.checkout()
+    yield Finding(True, "dplib", f"{__version__}, {place or 'installed as a package'}")
+    enough = sys.version_info >= (3, 11)
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding(enough, "Python", python, "" if enough else "install 3.11 or newer")
+    yield from _torch()
+    yield Finding(None, "cores", f"{os.cpu_count()}")
+    gib = memory_gib()
+    low = gib is not None and gib < 4
+    text = "unknown" if gib is None else f"{gib:.1f} GiB"
+    yield Finding(not low, "memory", text, "close other programs" if low else "")
+    yield from _extras()
+    for name in datasets.NAMES:
+        yield find_data(name, root)
+    yield from _weights()
+    yield _disk(root)
+    browser = next((b for b in BROWSERS if shutil.which(b)), None)
+    remedy = "" if browser else "for the browser tests only: install chromium"
+    yield Finding(True if browser else None, "browser", browser or "none", remedy)
+
+
+def _torch() -> Iterator[Finding]:
+    fit = "install both from one source: see `make setup` and its PIP_ARGS"
+    try:
+        import torch
+        import torchvision
+        from torchvision.ops import nms  # noqa: F401 (fails when the two do not fit)
+    except (ImportError, OSError, RuntimeError) as e:
+        yield Finding(False, "PyTorch", f"cannot be imported: {e}", fit)
+        return
+    versions = f"{torch.__version__}, torchvision {torchvision.__version__}"
+    yield Finding(True, "PyTorch", versions)
+    if torch.cuda.is_available():
+        gib = torch.cuda.get_device_properties(0).total_memory / 2**30
+        device = f"cuda: {torch.cuda.get_device_name(0)}, {gib:.0f} GiB"
+        yield Finding(True, "device", device)
+    else:
+        advice = "enough for the lessons and for the presets toy and market-cpu"
+        yield Finding(None, "device", f"cpu ({advice})")
+
+
+def memory_gib() -> float | None:
+    """The machine's memory in GiB; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (AttributeError, ValueError, OSError):
+        pass  # Windows
+    try:
+        import psutil
+
+        return float(psutil.virtual_memory().total / 2**30)
+    except ImportError:
+        return None
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, (purpose, modules) in EXTRAS.items():
+        missing = [m for m in modules.split() if importlib.util.find_spec(m) is None]
+        what = f"[{extra}]"
+        if not missing:
+            yield Finding(True, what, f"installed: {purpose}")
+            continue
+        how = f"pip install -e '.[{extra}]'"
+        if workspace.checkout() is None:
+            how = f"pip install 'dplib[{extra}]'"
+        ok = False if extra == "notebooks" else None
+        text = f"not there: {', '.join(missing)}"
+        yield Finding(ok, what, text, f"for {purpose}: {how}")
+
+
+def find_data(name: str, root: Path) -> Finding:
+    """Whether the data set `name` can be loaded from `root`; nothing is drawn."""
+    how = HOW_TO_GET.get(name, "see data/README.md")
+    if name == "toymarket" and not (root / "ToyMarket/toymarket.json").is_file():
+        return Finding(None, name, f"not drawn yet in {root}", how)
+    try:
+        data = datasets.load(name, root)
+    except DplibError as e:
+        there = any(root.glob("*arket-1501*"))
+        remedy = "" if there else how
+        return Finding(False if there else None, name, str(e), remedy)
+    people = len(data.labels)
+    text = (
+        f"{data.root}: {len(data.train):,} training images of {people:,} people, "
+        f"{len(data.query):,} queries, {len(data.gallery):,} in the gallery"
+    )
+    return Finding(True, name, text)
+
+
+def _weights() -> Iterator[Finding]:
+    try:
+        import torch
+        from torchvision import models
+    except ImportError:
+        return
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    for name, enum in (
+        ("mobilenet_v2", models.MobileNet_V2_Weights.IMAGENET1K_V1),
+        ("resnet50", models.ResNet50_Weights.IMAGENET1K_V1),
+    ):
+        file = folder / Path(enum.url).name
+        if file.is_file():
+            yield Finding(True, "ImageNet", f"{name}: {file}")
+        else:
+            remedy = (
+                f"fetched when first asked for; without a connection put {file.name} "
+                f"into {folder}, or give --weights FILE (or none: random weights)"
+            )
+            yield Finding(None, "ImageNet", f"{name}: not on this machine", remedy)
+
+
+def _disk(root: Path) -> Finding:
+    there = next(p for p in (root, *root.parents) if p.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    low = free < 2
+    remedy = "runs and data need about 2 GiB: free some space" if low else ""
+    return Finding(not low, "disk", f"{free:.0f} GiB free at {there}", remedy)
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide a run's result, for its record."""
+    found = {"python": platform.python_version(), "dplib": __version__}
+    for name in ("torch", "torchvision", "numpy", "pillow"):
+        found[name] = importlib.metadata.version(name)
+    return found

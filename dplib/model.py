@@ -1,0 +1,410 @@
+"""Deep-Person: one backbone and three branches (§3.1, figure 2).
+
+    image ── backbone ── fb ─┬─ rows ── part context ── concat ── softmax    BpI
+                             ├─ GAP ─── FC ─────────────────────── softmax    BgI
+                             └─ GAP ─── fm ─────────────────────── triplet    BtR
+
+At test time only fb and fm are computed: the branches cost nothing there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dplib import DplibError, backbones
+
+BRANCHES = ("part", "global", "ranking")  # BpI, BgI, BtR
+PART_CONTEXTS = (
+    "blstm",  # §3.2
+    "fc",  # table 4's "without LSTM": H independent layers C → U
+    "fc_shared",  # one layer C → U for all rows
+    "blstm_isolated",  # the BLSTM on each row alone: same parameters, no context
+    "blstm_authors",  # the layers of the authors' program
+    "stripes",  # PCB: each row has its own classifier
+)
+HEADS = ("bn", "linear", "authors")
+
+
+class Outputs(NamedTuple):
+    """What one forward pass gives; None for what an absent branch would give."""
+
+    fm: Tensor  # [N, C] the descriptor
+    part_logits: Tensor | None = None  # [N, Nc]; [N, H, Nc] for stripes
+    global_logits: Tensor | None = None  # [N, Nc]
+    part_outputs: Tensor | None = None  # [N, H, U] the O_t, head to foot
+    part_features: Tensor | None = None  # [N, H·U] what enters BpI's classifier
+    global_features: Tensor | None = None  # [N, G] what enters BgI's classifier
+
+
+class BLSTM(nn.Module):
+    """Two-layer bidirectional LSTM, then a fully connected layer after h_t (§3.2).
+
+    sequence S [N, H, C] → outputs O [N, H, U]. With ``isolated`` each row is a
+    sequence of its own: the same parameters see no other row.
+    """
+
+    def __init__(self, channels: int, units: int, isolated: bool = False) -> None:
+        super().__init__()
+        self.isolated = isolated
+        self.lstm = nn.LSTM(
+            channels, units, num_layers=2, bidirectional=True, batch_first=True
+        )
+        self.fc = nn.Linear(2 * units, units)  # both directions of h_t → O_t
+
+    def forward(self, s: Tensor) -> Tensor:
+        n, rows, _ = s.shape
+        if self.isolated:
+            s = s.reshape(n * rows, 1, -1)  # [N·H, 1, C]
+        h, _ = self.lstm(s)  # [N, H, 2U]
+        return self.fc(h).reshape(n, rows, -1)  # [N, H, U]
+
+
+class AuthorsBLSTM(nn.Module):
+    """The authors' program: per layer and direction an LSTM and an FC, summed; twice.
+
+    sequence S [N, H, C] → outputs O [N, H, U].
+    """
+
+    def __init__(self, channels: int, units: int) -> None:
+        super().__init__()
+        self.lstms = nn.ModuleList(
+            nn.LSTM(c, units, bidirectional=True, batch_first=True)
+            for c in (channels, units)
+        )
+        self.forward_fcs = nn.ModuleList(nn.Linear(units, units) for _ in range(2))
+        self.backward_fcs = nn.ModuleList(nn.Linear(units, units) for _ in range(2))
+
+    def forward(self, s: Tensor) -> Tensor:
+        for lstm, fwd, bwd in zip(
+            self.lstms, self.forward_fcs, self.backward_fcs, strict=True
+        ):
+            h, _ = lstm(s)  # [N, H, 2U]
+            left, right = h.chunk(2, dim=-1)
+            s = fwd(left) + bwd(right)  # [N, H, U]
+        return s
+
+
+class RowFC(nn.Module):
+    """One layer C → U per row, not shared: S [N, H, C] → O [N, H, U] (table 4)."""
+
+    def __init__(self, rows: int, channels: int, units: int) -> None:
+        super().__init__()
+        self.fcs = nn.ModuleList(nn.Linear(channels, units) for _ in range(rows))
+
+    def forward(self, s: Tensor) -> Tensor:
+        return torch.stack(
+            [fc(x) for fc, x in zip(self.fcs, s.unbind(1), strict=True)], 1
+        )
+
+
+class Stripes(nn.Module):
+    """PCB's rows: a shared 1 x 1 convolution with BatchNorm and ReLU, C → U."""
+
+    def __init__(self, channels: int, units: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(channels, units, bias=False)
+        self.bn = nn.BatchNorm1d(units)
+
+    def forward(self, s: Tensor) -> Tensor:
+        n, rows, _ = s.shape
+        x = self.fc(s).flatten(0, 1)  # [N·H, U]
+        return self.bn(x).relu().reshape(n, rows, -1)  # [N, H, U]
+
+
+class RowClassifiers(nn.Module):
+    """An independent classifier per row: O [N, H, U] → logits [N, H, Nc]."""
+
+    def __init__(self, rows: int, units: int, num_ids: int) -> None:
+        super().__init__()
+        self.fcs = nn.ModuleList(nn.Linear(units, num_ids) for _ in range(rows))
+
+    def forward(self, o: Tensor) -> Tensor:
+        return torch.stack(
+            [fc(x) for fc, x in zip(self.fcs, o.unbind(1), strict=True)], 1
+        )
+
+
+class DeepPerson(nn.Module):
+    """The model and its variants.
+
+    num_ids: Nc, classes of the training set. backbone, backbone_width, last_stride:
+    see ``backbones.build``. image_size: (height, width) in pixels, fixes H.
+    branches: a subset of ("part", "global", "ranking") = BpI, BgI, BtR.
+    part_context: what turns S into O, see ``PART_CONTEXTS``.
+    head: what stands before both classifiers: "bn" BatchNorm (ours: as printed, BpI
+    may never wake), "linear" nothing (the paper as printed), "authors" FC 2048 + BN +
+    ReLU (their program). part_units: U, 256 in the paper. global_units: width of
+    BgI's FC, C when None (the paper does not say; without activation, ours).
+    seed: initialisation; each branch draws from its own generator, so that adding one
+    leaves the others' initial weights as they were.
+    Raises DplibError for a value that does not exist.
+    """
+
+    def __init__(
+        self,
+        num_ids: int,
+        backbone: str = "resnet50",
+        branches: Sequence[str] = BRANCHES,
+        part_context: str = "blstm",
+        head: str = "bn",
+        *,
+        image_size: tuple[int, int] = (256, 128),
+        backbone_width: float = 1.0,
+        last_stride: int = 2,
+        part_units: int = 256,
+        global_units: int | None = None,
+        weights: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        _choice("branches", branches, BRANCHES)
+        branches = tuple(b for b in BRANCHES if b in branches)
+        _choice("part_context", (part_context,), PART_CONTEXTS)
+        _choice("head", (head,), HEADS)
+        if num_ids < 2:
+            raise DplibError(f"num_ids={num_ids}: a model needs at least 2 identities")
+        self.config: dict[str, Any] = {
+            "num_ids": num_ids,
+            "backbone": backbone,
+            "branches": branches,
+            "part_context": part_context,
+            "head": head,
+            "image_size": tuple(image_size),
+            "backbone_width": backbone_width,
+            "last_stride": last_stride,
+            "part_units": part_units,
+            "global_units": global_units,
+        }
+        self.branches, self.head = branches, head
+        self.image_size = (int(image_size[0]), int(image_size[1]))
+        with _seeded(seed, 0):
+            net = backbones.build(
+                backbone, width=backbone_width, last_stride=last_stride
+            )
+        self.backbone, self.channels = net.net, net.channels
+        self.rows = backbones.rows(self.image_size[0], net.stride)
+        if weights is not None:
+            backbones.load_weights(self.backbone, backbone, weights)
+        if "part" in branches:
+            with _seeded(seed, 1):
+                self._build_part(part_context, part_units, num_ids)
+        if "global" in branches:
+            with _seeded(seed, 2):
+                self._build_global(global_units or self.channels, num_ids)
+        self.to(memory_format=torch.channels_last)  # worth 1.4 x on a CPU
+
+    def _build_part(self, context: str, units: int, num_ids: int) -> None:
+        c, rows = self.channels, self.rows
+        self.part_context: nn.Module
+        if context == "blstm":
+            self.part_context = BLSTM(c, units)
+        elif context == "blstm_isolated":
+            self.part_context = BLSTM(c, units, isolated=True)
+        elif context == "blstm_authors":
+            self.part_context = AuthorsBLSTM(c, units)
+        elif context == "fc":
+            self.part_context = RowFC(rows, c, units)
+        elif context == "fc_shared":
+            self.part_context = nn.Linear(c, units)
+        else:
+            self.part_context = Stripes(c, units)
+        self.stripes = context == "stripes"
+        self.part_fc: nn.Module = nn.Identity()
+        if self.stripes:
+            self.part_classifier: nn.Module = RowClassifiers(rows, units, num_ids)
+        elif self.head == "authors":
+            self.part_fc = _authors_fc(rows * units)
+            self.part_classifier = nn.Linear(2048, num_ids)
+        else:
+            self.part_classifier = _classifier(self.head, rows * units, num_ids)
+
+    def _build_global(self, units: int, num_ids: int) -> None:
+        if self.head == "authors":
+            self.global_fc: nn.Module = _authors_fc(self.channels)
+            self.global_classifier: nn.Module = nn.Linear(2048, num_ids)
+        else:
+            self.global_fc = nn.Linear(self.channels, units)
+            self.global_classifier = _classifier(self.head, units, num_ids)
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """fb [N, C, H, W] of normalised images [N, 3, h, w]."""
+        return self.backbone(images)
+
+    def part_sequence(self, fb: Tensor) -> Tensor:
+        """S [N, H, C]: each row of fb averaged over its W columns (1 x W pooling)."""
+        return fb.mean(dim=3).transpose(1, 2)
+
+    def descriptor(self, images: Tensor) -> Tensor:
+        """fm [N, C] = GAP of fb: the only descriptor used at test time (§3.4)."""
+        return self.feature_map(images).mean(dim=(2, 3))
+
+    def forward(self, images: Tensor) -> Outputs:
+        """All that the branches give for images [N, 3, h, w] of ``image_size``.
+
+        Raises DplibError when the images' height does not give H rows.
+        """
+        fb = self.feature_map(images)  # [N, C, H, W]
+        out = Outputs(fm=fb.mean(dim=(2, 3)))
+        if "part" in self.branches:
+            if fb.shape[2] != self.rows:
+                raise DplibError(
+                    f"images of {images.shape[2]} x {images.shape[3]} pixels give "
+                    f"{fb.shape[2]} rows of fb, the model has {self.rows}; resize to "
+                    f"{self.image_size[0]} x {self.image_size[1]}"
+                )
+            o = self.part_context(self.part_sequence(fb))  # [N, H, U]
+            features = self.part_fc(o.flatten(1))  # [N, H·U]
+            logits = self.part_classifier(o if self.stripes else features)
+            out = out._replace(
+                part_outputs=o, part_features=features, part_logits=logits
+            )
+        if "global" in self.branches:
+            features = self.global_fc(out.fm)  # [N, G]
+            out = out._replace(
+                global_features=features,
+                global_logits=self.global_classifier(features),
+            )
+        return out
+
+
+def _authors_fc(inputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, 2048), nn.BatchNorm1d(2048), nn.ReLU())
+
+
+def _classifier(head: str, inputs: int, num_ids: int) -> nn.Module:
+    linear = nn.Linear(inputs, num_ids)
+    return linear if head == "linear" else nn.Sequential(nn.BatchNorm1d(inputs), linear)
+
+
+def _choice(name: str, given: Sequence[str], known: Sequence[str]) -> None:
+    wrong = [g for g in given if g not in known]
+    if wrong or not given:
+        raise DplibError(
+            f"{name}: {wrong[0]!r} is unknown; choose from {', '.join(known)}"
+            if wrong
+            else f"{name} is empty; choose from {', '.join(known)}"
+        )
+
+
+class _seeded:
+    """Seed torch's global generator for the block, then restore it."""
+
+    def __init__(self, seed: int, stream: int) -> None:
+        self.seed = seed * 1009 + stream
+        self.fork = torch.random.fork_rng(devices=[])
+
+    def __enter__(self) -> None:
+        self.fork.__enter__()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *exc: Any) -> None:
+        self.fork.__exit__(*exc)
+
+
+# --- whole models on disk ---------------------------------------------------------
+
+
+class CheckpointError(DplibError):
+    """A checkpoint that is missing, damaged, or of another model."""
+
+
+ASSETS = Path(__file__).parent / "assets" / "checkpoints"
+
+
+def save(model: DeepPerson, path: str | Path, record: dict[str, Any]) -> Path:
+    """Write the whole model for shipping: ``path``.safetensors and ``path``.json.
+
+    Floating tensors are halved except BatchNorm's, whose running statistics need the
+    range. record says how the model was made; config is added to it.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path).with_suffix(".safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    norms = tuple(
+        name + "."
+        for name, m in model.named_modules()
+        if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)
+    )
+    state = {
+        k: (v if k.startswith(norms) or not v.is_floating_point() else v.half())
+        .cpu()
+        .contiguous()
+        for k, v in model.state_dict().items()
+    }
+    config = json.dumps(model.config)
+    part = path.with_suffix(".tmp")
+    try:
+        save_file(state, part, metadata={"config": config})
+        text = json.dumps({**record, "config": model.config}, indent=1) + "\n"
+        path.with_suffix(".json").write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def load(path: str | Path) -> DeepPerson:
+    """A model from a file (.safetensors as ``save`` writes, or training's .pt), or from
+    the name of a shipped checkpoint ("toy"); in eval mode, float32.
+
+    Raises CheckpointError for a file that is missing, damaged or of other software.
+    """
+    path = _find(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, framework="pt") as f:
+                config = json.loads((f.metadata() or {})["config"])
+                state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+        else:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            config, state = json.loads(saved["config"]), saved["model"]
+    except Exception as e:
+        raise CheckpointError(
+            f"checkpoint {path}: cannot be read ({type(e).__name__}: {e}); it is "
+            "truncated or was not written by dplib; copy it again or train anew"
+        ) from e
+    model = DeepPerson(**config)
+    load_state(model, state, path)
+    return model.eval()
+
+
+def load_state(model: nn.Module, state: dict[str, Tensor], source: object) -> None:
+    """Strictly load ``state``; CheckpointError names the first tensor that differs."""
+    own = model.state_dict()
+    for key in [*own, *state]:
+        if key not in state or key not in own or state[key].shape != own[key].shape:
+            shapes = [
+                "absent" if key not in s else str(tuple(s[key].shape))
+                for s in (state, own)
+            ]
+            raise CheckpointError(
+                f"checkpoint {source} is of another architecture: {key} is "
+                f"{shapes[0]} there and {shapes[1]} in this model; build the model "
+                "with the checkpoint's own settings (model.load does)"
+            )
+    model.load_state_dict(state)
+
+
+def _find(path: str | Path) -> Path:
+    shipped = ASSETS / f"{path}.safetensors"
+    if not Path(path).exists() and shipped.exists():
+        return shipped
+    path = Path(path)
+    if path.is_dir():
+        path = path / "checkpoint.pt"
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in ASSETS.glob("*.safetensors")))
+        raise CheckpointError(
+            f"checkpoint {path}: no such file; give a file, a training folder, or one "
+            f"of the shipped names: {names or '(none)'}"
+        )
+    return path

@@ -1,0 +1,425 @@
+"""Static figures: one palette, one way to show them, alt text always.
+
+Every function returns a matplotlib.figure.Figure (pyplot would show it twice); in a
+lesson, ``plots.show(fig, alt="…")`` puts it on the page. No meaning rests on colour
+alone: signs, line styles and labels say the same.
+"""
+
+import html
+import io
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from PIL import Image
+
+from . import DplibError
+from .datasets import Sample
+from .evaluation import Retrieval
+
+# Okabe and Ito's colours, told apart with every common colour blindness
+PALETTE = {
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "green": "#009E73",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "purple": "#CC79A7",
+    "yellow": "#F0E442",
+    "black": "#000000",
+    "grey": "#8C8C8C",
+}
+RIGHT, WRONG, JUNK = PALETTE["blue"], PALETTE["vermilion"], PALETTE["grey"]
+MIN_ALT = 60
+
+Picture = Image.Image | NDArray[Any] | str | Path
+
+
+def png(fig: Figure, dpi: int = 100) -> bytes:
+    """`fig` as a PNG file without the marks of its maker: same figure, same bytes."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(fig: Figure, *, alt: str, dpi: int = 100) -> None:
+    """Show `fig` in a notebook with its alternative text.
+
+    `alt` states the finding in at least 60 characters, for those who cannot see the
+    figure. It goes into the output's metadata (the web page's ``alt``), and folded
+    below the figure, since JupyterLab and GitHub drop it from pictures.
+    Raises DplibError when `alt` is too short.
+    """
+    alt = " ".join(alt.split())
+    if len(alt) < MIN_ALT:
+        raise DplibError(
+            f"The alt text {alt!r} has {len(alt)} characters; it needs at least "
+            f"{MIN_ALT}: say what the figure shows and what follows from it."
+        )
+    from IPython.display import HTML, display
+
+    display(
+        {"image/png": png(fig, dpi), "text/plain": "<Figure>"},
+        metadata={"image/png": {"alt": alt}},
+        raw=True,
+    )
+    folded = f"<summary>The figure in words</summary>{html.escape(alt)}"
+    display(HTML(f"<details>{folded}</details>"))
+
+
+class Live:
+    """A place in a notebook's output where a figure is drawn anew while a cell runs.
+
+    ``live(draw, *args)`` shows ``draw(*args)``, at most every few seconds, so that
+    drawing does not slow what is drawn; ``close()`` empties the place.
+    """
+
+    def __init__(self, every: float = 3.0) -> None:
+        self.every, self._next = every, 0.0
+        self._handle: Any = None
+
+    def __call__(self, draw: Callable[..., Figure], *args: Any) -> None:
+        from IPython.display import Image as Picture
+        from IPython.display import display
+
+        now = time.monotonic()
+        if now < self._next:
+            return
+        picture = Picture(png(draw(*args)))
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)
+        else:
+            self._handle.update(picture)
+        self._next = time.monotonic() + self.every
+
+    def close(self) -> None:
+        from IPython.display import HTML
+
+        if self._handle is not None:
+            self._handle.update(HTML(""))
+
+
+# ------------------------------------------------------------------------ pictures
+
+
+def contact_sheet(
+    images: Sequence[Picture],
+    ncols: int = 8,
+    *,
+    titles: Sequence[str] | None = None,
+    borders: Sequence[str | None] | None = None,
+    title: str = "",
+    width: float = 8.0,
+) -> Figure:
+    """`images` (PIL images, H×W×3 uint8 arrays or paths) in rows of `ncols`.
+
+    `titles` are written above the images, `borders` are palette names or None.
+    `width` is that of the figure in inches.
+    """
+    if not images:
+        raise DplibError("contact_sheet got no images: there is nothing to show.")
+    for what, given in (("titles", titles), ("borders", borders)):
+        if given is not None and len(given) != len(images):
+            raise DplibError(f"{len(given)} {what} for {len(images)} images.")
+    arrays = [_array(image) for image in images]
+    nrows = math.ceil(len(arrays) / ncols)
+    height = width / ncols * arrays[0].shape[0] / arrays[0].shape[1] + 0.2 * bool(
+        titles
+    )
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
+    fig = Figure((width, nrows * height + 0.4 * bool(title)), layout=layout)
+    axes = fig.subplots(nrows, ncols, squeeze=False).flat
+    for i, ax in enumerate(axes):
+        if i >= len(arrays):
+            ax.set_axis_off()
+            continue
+        _picture(ax, arrays[i], PALETTE[b] if borders and (b := borders[i]) else None)
+        if titles:
+            ax.set_title(titles[i], fontsize=8, pad=3)
+    if title:
+        fig.suptitle(title, fontsize=11)
+    return fig
+
+
+class Ranked(NamedTuple):
+    """One query and the first of its ranking, nearest first."""
+
+    query: Picture
+    gallery: Sequence[Picture]
+    right: Sequence[bool]
+    junk: Sequence[bool]
+    distances: Sequence[float] | None = None
+
+
+def ranked_gallery(
+    query_image: Picture,
+    gallery_images: Sequence[Picture],
+    right: Iterable[Any],
+    junk: Iterable[Any],
+    distances: Iterable[Any] | None = None,
+    *,
+    title: str = "A query and its ranking",
+    width: float = 9.0,
+) -> Figure:
+    """A query on the left, its ranking to the right, nearest first.
+
+    Right matches have a blue border and ✓, wrong ones a vermilion border and ✗; junk
+    (not counted by the protocol) is greyed, labelled and takes no rank. `right`, `junk`
+    and `distances` are as long as `gallery_images` (lists, arrays or tensors).
+    """
+    row = Ranked(
+        query_image,
+        gallery_images,
+        [bool(x) for x in right],
+        [bool(x) for x in junk],
+        None if distances is None else [float(x) for x in distances],
+    )
+    return ranked_galleries([row], title=title, width=width)
+
+
+def ranked_galleries(
+    rows: Sequence[Ranked], *, title: str = "", width: float = 9.0
+) -> Figure:
+    """Several rankings below each other, drawn as in :func:`ranked_gallery`."""
+    for r in rows:
+        lengths = {len(r.gallery), len(r.right), len(r.junk)}
+        if r.distances is not None:
+            lengths.add(len(r.distances))
+        if len(lengths) != 1:
+            raise DplibError(
+                "The gallery images, right, junk and distances of a ranking must be "
+                f"equally long, but their lengths are {sorted(lengths)}."
+            )
+    if not rows or not max(len(r.gallery) for r in rows):
+        raise DplibError("There is no ranking to show: the gallery list is empty.")
+    ncols = 1 + max(len(r.gallery) for r in rows)
+    first = _array(rows[0].query)
+    height = width / (ncols + 0.5) * first.shape[0] / first.shape[1] + 0.42
+    layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
+    fig = Figure((width, height * len(rows) + 0.65), layout=layout)
+    grid = fig.subplots(
+        len(rows), ncols, squeeze=False, width_ratios=[1.25, *[1.0] * (ncols - 1)]
+    )
+    for row, axes in zip(rows, grid, strict=True):
+        _picture(axes[0], _array(row.query), PALETTE["black"])
+        axes[0].set_title("query", fontsize=9, pad=3)
+        rank = 0
+        for i, ax in enumerate(axes[1:]):
+            if i >= len(row.gallery):
+                ax.set_axis_off()
+                continue
+            image = _array(row.gallery[i])
+            if row.junk[i]:
+                grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
+                _picture(ax, (0.4 * grey + 0.6 * 225).astype(np.uint8), JUNK, "dotted")
+                ax.set_title("junk", fontsize=9, pad=3, color="#595959")
+            else:
+                rank += 1
+                sign, color = ("✓", RIGHT) if row.right[i] else ("✗", WRONG)
+                _picture(ax, image, color)
+                ax.set_title(f"{rank} {sign}", fontsize=9, pad=3, color=color)
+            if row.distances is not None:
+                ax.set_xlabel(f"{row.distances[i]:.2f}", fontsize=8, labelpad=2)
+    if title:
+        fig.suptitle(title, fontsize=11)
+    legend = "✓ right   ✗ wrong   junk: same camera or badly cut, not counted"
+    if any(r.distances is not None for r in rows):
+        legend += "   below: distance to the query"
+    fig.supxlabel(legend, fontsize=8.5)
+    return fig
+
+
+def ranked_row(
+    result: Retrieval,
+    i: int,
+    query: Sequence[Sample],
+    gallery: Sequence[Sample],
+    *,
+    k: int = 10,
+) -> Ranked:
+    """Query i of `result` and its k first gallery images, for `ranked_galleries`.
+
+    `query` and `gallery` are the samples that were described and evaluated.
+    """
+    i = int(result.queries[i])
+    top = result.ranked(i, k)
+    images = [gallery[j].path for j in top.indices.tolist()]
+    marks = top.right.tolist(), top.junk.tolist(), top.distances.tolist()
+    return Ranked(query[i].path, images, *marks)
+
+
+def _array(image: Picture) -> NDArray[Any]:
+    """`image` as an H×W×3 uint8 array."""
+    if isinstance(image, (str, Path)):
+        try:
+            with Image.open(image) as opened:
+                return np.asarray(opened.convert("RGB"))
+        except OSError as e:
+            raise DplibError(f"{image} cannot be shown: {e}") from e
+    if isinstance(image, Image.Image):
+        return np.asarray(image.convert("RGB"))
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+        raise DplibError(
+            f"A picture must be H×W×3 of uint8; this is {array.shape} of {array.dtype}."
+        )
+    return array
+
+
+def _picture(
+    ax: Axes, array: NDArray[Any], border: str | None, style: str = "solid"
+) -> None:
+    ax.imshow(array, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(border is not None)
+        spine.set(linewidth=2.5, linestyle=style, edgecolor=border)
+
+
+# -------------------------------------------------------------------------- curves
+
+
+def training_curves(
+    history: Sequence[Mapping[str, Any]], num_ids: int, *, title: str = "Training"
+) -> Figure:
+    """The losses beside chance, the active triplets and the learning rate.
+
+    `history` has a mapping per iteration with iteration, ranking, part, global, active
+    (a share) and lr; a loss that is None or absent belongs to an absent branch.
+    `num_ids` is Nc: an identification loss of ln Nc is guessing.
+    """
+    if not history:
+        raise DplibError("There is no iteration in this history yet: nothing to draw.")
+    x = _column(history, "iteration")
+    fig = Figure((9.5, 3.2), layout="constrained")
+    losses, active, rates = fig.subplots(1, 3, width_ratios=[2, 1, 1])
+    styles = {
+        "global": ("BgI, whole image", "blue", "solid"),
+        "part": ("BpI, parts", "vermilion", (0, (5, 1))),
+        "ranking": ("BtR, triplet", "green", (0, (1, 1))),
+    }
+    for key, (label, color, style) in styles.items():
+        y = _column(history, key)
+        if np.isfinite(y).any():
+            losses.plot(x, y, color=PALETTE[color], alpha=0.2, lw=0.8)
+            losses.plot(
+                x, _smooth(y), color=PALETTE[color], ls=style, lw=1.8, label=label
+            )
+    chance = math.log(num_ids)
+    losses.axhline(
+        chance, color="black", ls="--", lw=1, label=f"guessing, ln {num_ids}"
+    )
+    losses.set(title="Losses", xlabel="iteration", ylabel="loss (nats; BtR: distance)")
+    losses.set_ylim(bottom=0)
+    losses.legend(fontsize=8)
+    share = 100 * _column(history, "active")
+    active.plot(x, share, color=PALETTE["green"], alpha=0.2, lw=0.8)
+    active.plot(x, _smooth(share), color=PALETTE["green"], label="running mean")
+    active.set(title="Active triplets", xlabel="iteration", ylabel="share (%)")
+    active.set_ylim(0, 102)
+    active.legend(fontsize=8)
+    rates.plot(x, _column(history, "lr"), color=PALETTE["purple"], label="Adam")
+    rates.set(title="Learning rate", xlabel="iteration", ylabel="rate", yscale="log")
+    rates.legend(fontsize=8)
+    fig.suptitle(title, fontsize=11)
+    return fig
+
+
+def _column(history: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
+    values = (h.get(key) for h in history)
+    return np.array([math.nan if v is None else float(v) for v in values])
+
+
+def _smooth(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last fiftieth of the run up to each point."""
+    n = max(1, len(y) // 50)
+    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(y))])
+    count = np.concatenate([[0], np.cumsum(np.isfinite(y))])
+    start = np.maximum(np.arange(len(y)) + 1 - n, 0)
+    with np.errstate(invalid="ignore"):
+        return (total[1:] - total[start]) / (count[1:] - count[start])
+
+
+def cmc_curve(
+    curves: Mapping[str, Any] | Any, *, max_rank: int = 20, title: str = "CMC"
+) -> Figure:
+    """Share of queries with a right match among the first k, for k up to `max_rank`.
+
+    `curves` is one CMC (a sequence of shares in [0, 1]) or a mapping of names to them.
+    """
+    named = dict(curves) if isinstance(curves, Mapping) else {"model": curves}
+    fig = Figure((5.5, 3.4), layout="constrained")
+    ax = fig.subplots()
+    colors = [PALETTE[c] for c in ("blue", "vermilion", "green", "purple", "orange")]
+    markers, styles = "osD^v", ("-", "--", "-.", ":")
+    for i, (name, curve) in enumerate(named.items()):
+        y = 100 * np.asarray(torch.as_tensor(curve, dtype=torch.float64))[:max_rank]
+        ax.plot(
+            np.arange(1, len(y) + 1),
+            y,
+            color=colors[i % 5],
+            marker=markers[i % 5],
+            ls=styles[i % 4],
+            ms=4,
+            label=f"{name}: rank-1 {y[0]:.1f} %",
+        )
+    ax.set(title=title, xlabel="rank k", ylabel="queries with a match up to k (%)")
+    ax.set_ylim(0, 102)
+    ax.set_xticks([1, *range(5, max_rank + 1, 5)])
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    return fig
+
+
+def average_precision_steps(match_ranks: Any, *, title: str = "") -> Figure:
+    """How the average precision of one query comes about.
+
+    `match_ranks` are the 1-based ranks of its true matches. Match k of n, found at rank
+    r, adds a block of width 1/n and height k/r: AP is the area of the blocks (the step
+    rule; the trapezoid rule joins the precisions by straight lines instead).
+    """
+    ranks = sorted(int(r) for r in torch.as_tensor(match_ranks).flatten())
+    if not ranks or ranks[0] < 1:
+        raise DplibError(
+            f"match_ranks are the ranks of the true matches, from 1 up; got {ranks}."
+        )
+    n = len(ranks)
+    heights = [k / r for k, r in enumerate(ranks, 1)]
+    ap = sum(heights) / n
+    fig = Figure((5.5, 3.4), layout="constrained")
+    ax = fig.subplots()
+    for k, (rank, height) in enumerate(zip(ranks, heights, strict=True), 1):
+        block = Rectangle(
+            ((k - 1) / n, 0),
+            1 / n,
+            height,
+            facecolor=PALETTE["sky"],
+            edgecolor=PALETTE["blue"],
+            label="precision when a match is found, times 1/n" if k == 1 else None,
+        )
+        ax.add_patch(block)
+        if n <= 8:
+            text = f"rank {rank}\n{k}/{rank}"
+            ax.text(
+                (k - 0.5) / n, height / 2, text, ha="center", va="center", fontsize=8
+            )
+    ax.axhline(ap, color="black", ls="--", lw=1, label=f"their mean: AP = {ap:.3f}")
+    ax.set(
+        xlim=(0, 1),
+        ylim=(0, 1.05),
+        xlabel=f"recall (share of the {n} true matches found)",
+        ylabel="precision (share of right ones)",
+        title=title or f"Average precision of one query: {100 * ap:.1f} %",
+    )
+    ax.legend(fontsize=8, loc="upper right")
+    return fig

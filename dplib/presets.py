@@ -1,0 +1,124 @@
+"""Recipes: every number of a training run in one place.
+
+``toy`` trains in minutes on two CPU cores; ``market-cpu`` trains Market-1501 in under
+half an hour there; ``paper`` is §4.1 to the letter; ``authors`` is their program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dplib import DplibError
+
+if TYPE_CHECKING:
+    from dplib.model import DeepPerson
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One recipe. Defaults are the paper's (§4.1); "ours" marks what it leaves open."""
+
+    name: str
+    # model
+    backbone: str = "resnet50"
+    backbone_width: float = 1.0
+    last_stride: int = 2
+    image_size: tuple[int, int] = (256, 128)  # (height, width) in pixels
+    weights: str | None = "imagenet"
+    branches: tuple[str, ...] = ("part", "global", "ranking")
+    part_context: str = "blstm"
+    head: str = "bn"  # ours, see model.DeepPerson
+    part_units: int = 256  # U
+    global_units: int | None = None  # ours: C
+    # batches
+    p: int = 16
+    k: int = 8
+    crop_scale: tuple[float, float] = (0.64, 1.0)  # share of the area
+    crop_ratio: tuple[float, float] = (2.0, 3.0)  # height / width
+    log_ratio: bool = True  # torchvision's draw; the authors draw uniformly
+    flip: float = 0.5
+    # losses
+    loss_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)  # λ1 BtR, λ2 BpI, λ3 BgI
+    margin: float = 0.5
+    ranking_only_epochs: int = 0  # the authors train BtR alone at first
+    # optimiser
+    lr: float = 3e-4
+    weight_decay: float = 5e-4  # ours: the authors' value, in Adam as they have it
+    clip_norm: float | None = 50.0  # ours: the paper clips, and does not say at what
+    epochs: int = 150  # of ⌊Nc / P⌋ batches
+    decay_start: int = 100
+    warmup: int = 0  # iterations of linear warm-up; the paper has none
+    autocast: bool = False  # bfloat16 in the forward pass
+
+    def build_model(
+        self, num_ids: int, *, weights: str | Path | None = "preset", seed: int = 0
+    ) -> DeepPerson:
+        """The recipe's model for Nc = num_ids; ``weights`` replaces the recipe's."""
+        from dplib.model import DeepPerson
+
+        return DeepPerson(
+            num_ids,
+            self.backbone,
+            self.branches,
+            self.part_context,
+            self.head,
+            image_size=self.image_size,
+            backbone_width=self.backbone_width,
+            last_stride=self.last_stride,
+            part_units=self.part_units,
+            global_units=self.global_units,
+            weights=self.weights if weights == "preset" else weights,
+            seed=seed,
+        )
+
+
+_ALL = (
+    Preset(
+        "toy",
+        backbone="resnet18",
+        backbone_width=0.25,
+        last_stride=1,
+        image_size=(128, 64),
+        weights=None,
+        part_units=64,
+        p=16,
+        k=4,
+        lr=2e-3,
+        epochs=40,
+        decay_start=20,
+    ),
+    Preset(
+        "market-cpu",
+        backbone="mobilenet_v2",
+        last_stride=1,
+        image_size=(128, 64),
+        p=16,
+        k=4,
+        epochs=40,
+        decay_start=20,
+        global_units=512,
+    ),
+    Preset("paper"),
+    Preset(
+        "authors",
+        part_context="blstm_authors",
+        head="authors",
+        p=8,
+        k=16,
+        log_ratio=False,
+        ranking_only_epochs=30,
+        clip_norm=None,
+    ),
+)
+PRESETS: dict[str, Preset] = {p.name: p for p in _ALL}
+
+
+def get(name: str) -> Preset:
+    """The preset of that name; DplibError lists the names there are."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        known = ", ".join(PRESETS)
+        raise DplibError(f"unknown preset {name!r}: choose one of {known}") from None

@@ -1,0 +1,59 @@
+"""PK sampling: batches of P pids with K images each (§3.4, §3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from dplib import DplibError
+
+
+class PKSampler:
+    """Batches of indices: P pids, K images of each; an epoch is ⌊Nc / P⌋ batches.
+
+    Every epoch goes through a fresh permutation of the pids, so that it "covers
+    approximately all the identities" (§3.5); the Nc mod P left over differ from epoch
+    to epoch. A pid with fewer than K images gives each of them as evenly as K allows.
+    The batches depend on (labels, p, k, seed, epoch) and on nothing else: batch ``b``
+    of epoch ``e`` is the same whatever was drawn before.
+
+    labels: one class in [0, Nc) (or pid) per image. Raises DplibError for P larger
+    than the number of pids, P or K below 1, or K = 1 (no anchor has a positive).
+    """
+
+    def __init__(self, labels: Sequence[int], p: int, k: int, seed: int = 0) -> None:
+        if p < 1 or k < 2:
+            raise DplibError(
+                f"PK sampling with P={p}, K={k}: expected P ≥ 1 and K ≥ 2 (with K = 1 "
+                "no image has a positive in its batch)"
+            )
+        classes, inverse = np.unique(np.asarray(labels), return_inverse=True)
+        if p > len(classes):
+            raise DplibError(
+                f"PK sampling with P={p}: the training set has {len(classes)} pids; "
+                f"take P ≤ {len(classes)}"
+            )
+        self.p, self.k, self.seed, self.epoch = p, k, seed, 0
+        order = np.argsort(inverse, kind="stable")
+        bounds = np.cumsum(np.bincount(inverse))[:-1]
+        self._images = np.split(order, bounds)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose batches the next iteration gives."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._images) // self.p
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng([self.seed, self.epoch, 0x504B])
+        pids = rng.permutation(len(self._images))
+        for b in range(len(self)):
+            batch: list[int] = []
+            for pid in pids[b * self.p : (b + 1) * self.p]:
+                images = self._images[pid]
+                rounds = -(-self.k // len(images))
+                drawn = [rng.permutation(images) for _ in range(rounds)]
+                batch.extend(np.concatenate(drawn)[: self.k].tolist())
+            yield batch

@@ -1,0 +1,265 @@
+"""The lessons keep to their template: one test per rule, over all lessons found."""
+
+import ast
+import contextlib
+import io
+import re
+import runpy
+import statistics
+from pathlib import Path
+from typing import Any
+
+import build_notebooks as tool
+import nbformat
+import pytest
+
+from dplib import checks
+
+ROOT = Path(__file__).parents[1]
+SOURCES = tool.sources(ROOT)
+lessons = pytest.mark.parametrize("source", SOURCES, ids=[s.stem for s in SOURCES])
+
+FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
+DETAILS = re.compile(r"<details>.*?</details>", re.S)
+HEADING = re.compile(r"^#{2,4} (Exercise|Prediction) (\d+\.p?\d+)(.*)$", re.M)
+PYTHON = re.compile(r"```python\n(.*?)```", re.S)
+LONG_LINES, CLASS_LINES, MEDIAN_LINES, COLUMNS = 15, 25, 9, 88
+
+
+def notebook(source: Path) -> Any:
+    path = tool.built(source)
+    assert path.is_file(), f"{path.name} is not built: run make notebooks"
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(nb: Any) -> list[Any]:
+    return [c for c in nb.cells if c.cell_type == "code"]
+
+
+def prose(nb: Any) -> str:
+    return "\n\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
+
+
+def tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def code_lines(source: str) -> list[str]:
+    return [line for line in source.splitlines() if line.strip()]
+
+
+@lessons
+def test_is_fresh(source: Path) -> None:
+    assert tool.state(source) == "fresh"
+
+
+@lessons
+def test_form_of_the_file(source: Path) -> None:
+    nb, path = notebook(source), tool.built(source)
+    assert path.stat().st_size < tool.MAX_BYTES
+    assert nb.metadata.kernelspec.name == "python3"
+    assert "widgets" not in nb.metadata
+    ran = [c.execution_count for c in code_cells(nb) if c.source]
+    assert ran == list(range(1, len(ran) + 1))
+    for cell in nb.cells:
+        assert "execution" not in cell.metadata, "timing metadata"
+    for i, cell in enumerate(code_cells(nb), 1):
+        for out in cell.outputs:
+            tool.refuse_paths(str(out), f"{source.name}, code cell {i}")
+            assert out.output_type != "error", out
+
+
+@lessons
+def test_set_up_cell_is_the_same_everywhere(source: Path) -> None:
+    nb = notebook(source)
+    set_up = [c.source for c in nb.cells if "setup" in tags(c)]
+    assert set_up == [
+        (ROOT / "notebooks/src/setup_cell.txt").read_text("utf-8").strip()
+    ]
+    assert code_cells(nb)[0].source == set_up[0], "it is the first code cell"
+    assert "torch" not in set_up[0] and "numpy" not in set_up[0]
+
+
+@lessons
+def test_code_cells_are_short(source: Path) -> None:
+    lengths = []
+    for cell in code_cells(notebook(source)):
+        lines = code_lines(cell.source)
+        lengths.append(len(lines))
+        has_class = any(line.startswith("class ") for line in lines)
+        assert len(lines) <= (CLASS_LINES if has_class else LONG_LINES), cell.source
+        for line in lines:
+            assert len(line) <= COLUMNS, line
+        tree = ast.parse(tool.plain_code([cell]))
+        starts = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt)]
+        assert len(starts) == len(set(starts)), f"two statements a line:\n{cell.source}"
+    assert statistics.median(lengths) <= MEDIAN_LINES
+
+
+@lessons
+def test_prose_has_its_share(source: Path) -> None:
+    nb = notebook(source)
+    words = len(DETAILS.sub("", FENCE.sub("", prose(nb))).split())
+    code = sum(len(c.source.split()) for c in code_cells(nb))
+    share = words / (words + code)
+    assert 0.45 <= share <= 0.65, f"{share:.0%}: {words} of prose, {code} of code"
+
+
+@lessons
+def test_no_tqdm_auto(source: Path) -> None:
+    for cell in code_cells(notebook(source)):
+        assert "tqdm.auto" not in cell.source and "tqdm.notebook" not in cell.source
+
+
+@lessons
+def test_figures_have_alt_texts(source: Path) -> None:
+    figures = 0
+    for i, cell in enumerate(code_cells(notebook(source)), 1):
+        for out in cell.outputs:
+            if "image/png" in out.get("data", {}):
+                alt = out.metadata.get("image/png", {}).get("alt", "")
+                assert len(alt) >= 60, f"code cell {i}: alt text {alt!r}"
+                figures += 1
+            view = "application/vnd.jupyter.widget-view+json" in out.get("data", {})
+            if view:
+                twins = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+                after = code_cells(notebook(source))[i : i + 1]
+                twins += [o for c in after for o in c.outputs if "data" in o]
+                assert twins, f"code cell {i}: a widget without its static twin"
+    assert figures, "a lesson shows something"
+
+
+@lessons
+def test_most_printing_cells_are_checked(source: Path) -> None:
+    printing = [c for c in code_cells(notebook(source)) if prints(c)]
+    checked = [c for c in printing if "nbval-check-output" in tags(c)]
+    assert len(checked) >= 0.6 * len(printing), f"{len(checked)} of {len(printing)}"
+
+
+def prints(cell: Any) -> bool:
+    return any(o.output_type in ("stream", "execute_result") for o in cell.outputs)
+
+
+# ---------------------------------------------------------- objectives and exercises
+
+
+@lessons
+def test_each_objective_is_checked(source: Path) -> None:
+    nb, number = notebook(source), int(source.name[:2])
+    first = next(c.source for c in nb.cells if c.cell_type == "markdown")
+    objectives = set(re.findall(rf"\bO{number}\.\d+\b", first))
+    assert 3 <= len(objectives) <= 5, f"objectives in the first cell: {objectives}"
+    headings = HEADING.findall(prose(nb))
+    named = {o for *_, rest in headings for o in re.findall(r"\bO\d+\.\d+\b", rest)}
+    assert objectives == named, "objectives, and those that the headings name"
+    exercises = [rest for kind, _, rest in headings if kind == "Exercise"]
+    assert 2 <= len(exercises) <= 4
+    for rest in exercises:
+        assert re.search(r"difficulty [1-5] of 5 · \d+ minutes?\b", rest), rest
+
+
+@lessons
+def test_each_exercise_and_prediction_has_its_parts(source: Path) -> None:
+    nb = notebook(source)
+    code = "\n".join(c.source for c in code_cells(nb))
+    stubs = [t.split(":")[1] for c in nb.cells for t in tags(c) if "exercise:" in t]
+    by_kind: dict[str, list[str]] = {"Exercise": [], "Prediction": []}
+    for kind, id, _ in HEADING.findall(prose(nb)):
+        by_kind[kind].append(id)
+    assert stubs == by_kind["Exercise"] == checks.ids(int(source.name[:2]))
+    for id in by_kind["Prediction"]:
+        assert f'checks.predict("{id}"' in code and f'checks.reveal("{id}"' in code
+    for id in stubs:
+        assert f'check("{id}"' in code
+
+
+def exercises() -> list[Any]:
+    found = []
+    for source in SOURCES:
+        for cell in tool.read_source(source).cells:
+            ids = [t.split(":")[1] for t in tags(cell) if t.startswith("exercise:")]
+            found += [pytest.param(source, id, id=id) for id in ids]
+    return found
+
+
+def wrong_answers(source: Path) -> dict[str, list[str]]:
+    path = ROOT / "tests/wrong_answers" / f"{source.name[:2]}.py"
+    return runpy.run_path(str(path))["WRONG"] if path.is_file() else {}
+
+
+def imports_of(cells: list[Any]) -> str:
+    tree = ast.parse(tool.plain_code(cells))
+    kinds = (ast.Import, ast.ImportFrom)
+    return "\n".join(ast.unparse(n) for n in tree.body if isinstance(n, kinds))
+
+
+def parts_of(source: Path, id: str) -> tuple[str, str, str, str]:
+    """What runs before exercise `id`, its stub, its solution and its check."""
+    cells = tool.read_source(source).cells
+    place = next(i for i, c in enumerate(cells) if f"exercise:{id}" in tags(c))
+    before = [imports_of([c for c in cells if "setup" not in tags(c)])]
+    before += [tool.plain_code([c]) for c in cells if f"for:{id}" in tags(c)]
+    details = [
+        d
+        for c in cells[place:]
+        if c.cell_type == "markdown"
+        for d in DETAILS.findall(c.source)
+        if re.search(r"<summary>[^<]*solution", d, re.I)
+    ]
+    assert details, f"{id} has no worked solution in <details>"
+    solution = PYTHON.findall(details[0])
+    assert len(solution) == 1, f"{id}: one python fence in its solution"
+    for cell in cells[place:]:
+        if cell.cell_type == "code" and f'check("{id}"' in cell.source:
+            body = ast.parse(tool.plain_code([cell])).body
+            call = next(n for n in body if f"check('{id}'" in ast.unparse(n))
+            return (
+                "\n".join(before),
+                cells[place].source,
+                solution[0],
+                ast.unparse(call),
+            )
+    raise AssertionError(f'no checks.check("{id}", …) at or after its stub')
+
+
+def verdict(before: str, answer: str, call: str) -> str:
+    """What the check prints with `answer` in place of the stub."""
+    space: dict[str, Any] = {"__name__": "lesson"}
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(before, space)
+        exec(answer, space)
+        out.seek(0)
+        out.truncate()
+        exec(call, space)
+    return out.getvalue()
+
+
+def without_check(code: str) -> str:
+    """The stub without its checks, which are called afterwards."""
+    body = ast.parse(code).body
+    return "\n".join(ast.unparse(n) for n in body if "check(" not in ast.unparse(n))
+
+
+@pytest.mark.parametrize(("source", "id"), exercises())
+def test_the_solution_is_right_and_the_stub_untried(source: Path, id: str) -> None:
+    before, stub, solution, call = parts_of(source, id)
+    assert "✓ Right" in verdict(before, solution, call)
+    assert "Not tried yet" in verdict(before, without_check(stub), call)
+
+
+@pytest.mark.parametrize(("source", "id"), exercises())
+def test_wrong_answers_are_told_why(source: Path, id: str) -> None:
+    before, _, _, call = parts_of(source, id)
+    answers = wrong_answers(source).get(id, [])
+    assert len(answers) == 3, f"three wrong answers for {id} in tests/wrong_answers"
+    said = [verdict(before, answer, call) for answer in answers]
+    for answer, text in zip(answers, said, strict=True):
+        assert "✗ Not yet" in text and len(text.split()) > 6, f"{answer}\n→ {text}"
+        assert "differs from what was expected" not in text, f"{answer}\n→ {text}"
+    assert len(set(said)) == 3, "each mistake is named"
+
+
+def test_no_notebook_without_a_source() -> None:
+    built = {p.stem for p in (ROOT / "notebooks").glob("*.ipynb")}
+    assert built <= {s.stem for s in SOURCES}

@@ -1,0 +1,330 @@
+"""Build the lessons: notebooks/src/NN_name.py (jupytext percent) → executed .ipynb.
+
+    python tools/build_notebooks.py            # those that are stale
+    python tools/build_notebooks.py 00 --force # this one, whatever its hash says
+    python tools/build_notebooks.py --check    # only say what is stale or hand-edited
+
+A notebook is stale when its code cells, a dplib module that they import (and what that
+imports), a checks module of its number or an asset that they name has changed; comments
+and docstrings of modules do not count. Prose alone is put in without running anything.
+"""
+
+import argparse
+import ast
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import tokenize
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from dplib import DplibError, lessons  # noqa: E402
+
+MAX_BYTES = 1_500_000
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+BAR = re.compile(r"\d+%\|.*\||\d+(it|s|B) \[|\?(it|B)/s|\[\d\d:\d\d[<,]")
+
+
+def sources(root: Path = ROOT) -> list[Path]:
+    return sorted((root / "notebooks/src").glob("[0-9][0-9]_*.py"))
+
+
+def built(source: Path) -> Path:
+    return source.parents[1] / f"{source.stem}.ipynb"
+
+
+def read_source(source: Path) -> Any:
+    """The notebook that `source` describes, without outputs."""
+    nb = jupytext.read(source, fmt="py:percent")
+    set_up = (source.parent / "setup_cell.txt").read_text("utf-8").strip()
+    seen: set[str] = set()
+    for cell in nb.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if "setup" in tags:
+            if cell.source.strip():
+                raise DplibError(f"{source}: leave the cell tagged setup empty")
+            cell.source = set_up
+        digest = hashlib.sha256(f"{cell.cell_type}{cell.source}".encode()).hexdigest()
+        cell.id = next(
+            i
+            for n in range(999)
+            if (i := digest[:8] + (f"-{n}" if n else "")) not in seen
+        )
+        seen.add(cell.id)
+    nb.metadata = nbformat.from_dict(
+        {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    )
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    return nb
+
+
+# ------------------------------------------------------------------ what is stale
+
+
+def code_without_comments(text: str) -> str:
+    """Source less comments, docstrings and blank lines; the same on every Python."""
+    lines = text.splitlines()
+    tree = ast.parse(text)
+    drop: set[int] = set()
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
+            doc = node.body[0]
+            drop |= set(range(doc.lineno - 1, doc.end_lineno or doc.lineno))
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    kept = (line.rstrip() for i, line in enumerate(lines) if i not in drop)
+    return "\n".join(line for line in kept if line)
+
+
+def imported_modules(text: str, package: Path) -> set[str]:
+    """Names of the modules of `package` that `text` imports anywhere."""
+    name, found = package.name, set[str]()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            dotted = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = f"{name}.{node.module or ''}" if node.level else node.module or ""
+            base = base.rstrip(".")
+            dotted = [base, *(f"{base}.{a.name}" for a in node.names)]
+        else:
+            continue
+        pairs = [d.split(".")[:2] for d in dotted if d.startswith(f"{name}.")]
+        found |= {p[1] for p in pairs if (package / f"{p[1]}.py").is_file()}
+    return found
+
+
+def plain_code(cells: list[Any]) -> str:
+    """The code cells as one Python text: lines with magics are left out."""
+    lines = "\n".join(c.source for c in cells if c.cell_type == "code").splitlines()
+    return "\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines)
+
+
+def source_hash(nb: Any, number: str, package: Path = ROOT / "dplib") -> str:
+    """Hash of all that decides what the code cells of `nb` print."""
+    code = [
+        {"source": c.source, "tags": c.metadata.get("tags", [])}
+        for c in nb.cells
+        if c.cell_type == "code"
+    ]
+    digest = hashlib.sha256(json.dumps(code, sort_keys=True).encode())
+    text = plain_code(nb.cells)
+    todo, done = imported_modules(text, package), set[str]()
+    checks = package / f"checks_{number}.py"
+    if "checks" in todo and checks.is_file():
+        todo.add(checks.stem)
+    while todo:
+        module = todo.pop()
+        done.add(module)
+        module_text = (package / f"{module}.py").read_text("utf-8")
+        todo |= imported_modules(module_text, package) - done
+    for module in sorted(done):
+        module_text = (package / f"{module}.py").read_text("utf-8")
+        digest.update(f"\n{module}\n{code_without_comments(module_text)}".encode())
+    named = {
+        n.value
+        for n in ast.walk(ast.parse(text))
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
+    for asset in sorted((package / "assets").rglob("*")):
+        if asset.is_file() and any(
+            n in (asset.name, asset.stem) or n.endswith("/" + asset.name) for n in named
+        ):
+            digest.update(f"\n{asset.name}\n".encode() + asset.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def outputs_hash(nb: Any) -> str:
+    outputs = [
+        (c.outputs, c.execution_count) for c in nb.cells if c.cell_type == "code"
+    ]
+    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def same_cells(a: Any, b: Any, kinds: tuple[str, ...] = ("code", "markdown")) -> bool:
+    def content(nb: Any) -> list[tuple[str, str, list[str]]]:
+        return [
+            (c.cell_type, c.source, c.metadata.get("tags", []))
+            for c in nb.cells
+            if c.cell_type in kinds
+        ]
+
+    return content(a) == content(b)
+
+
+def state(source: Path) -> str:
+    """'fresh', 'prose' (only the prose differs), 'stale …' or 'edited …'."""
+    path = built(source)
+    if not path.is_file():
+        return "stale: not built yet"
+    nb, wanted = nbformat.read(path, as_version=4), read_source(source)
+    record = nb.metadata.get("dplib", {})
+    if record.get("outputs_hash") != outputs_hash(nb):
+        return "edited by hand: its outputs are not those of its build"
+    if not same_cells(nb, wanted, ("code",)):
+        return "stale: its code cells differ from the source"
+    if record.get("source_hash") != source_hash(wanted, source.name[:2]):
+        return "stale: a module or an asset that it uses has changed"
+    return "fresh" if same_cells(nb, wanted) else "prose"
+
+
+# ---------------------------------------------------------------------- the build
+
+
+def build(source: Path, *, progress: bool = True) -> None:
+    """Execute `source` and write its notebook; DplibError when it is not fit."""
+    nb = read_source(source)
+    start = time.monotonic()
+    temporary = Path(tempfile.mkdtemp(prefix="dplib-build-"))
+    env = {
+        "DPLIB_OUT": str(temporary / "out"),
+        "DPLIB_DATA": os.environ.get("DPLIB_DATA", str(temporary / "data")),
+        "PYTHONPATH": str(ROOT),
+    }
+    (temporary / "out").mkdir()
+    try:
+        lessons.run_cells(nb, built(source).parent, env=env, progress=progress)
+        clean(nb, source.name, temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    save(nb, source)
+    print(f"{built(source).name}: built in {time.monotonic() - start:.0f} s")
+
+
+def update_prose(source: Path) -> None:
+    """Put changed prose beside the outputs that are there."""
+    nb, old = read_source(source), nbformat.read(built(source), as_version=4)
+    done = iter([c for c in old.cells if c.cell_type == "code"])
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            before = next(done)
+            cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    save(nb, source)
+    print(f"{built(source).name}: prose put in, outputs kept")
+
+
+def save(nb: Any, source: Path) -> None:
+    nb.metadata.dplib = {
+        "source_hash": source_hash(nb, source.name[:2]),
+        "outputs_hash": outputs_hash(nb),
+    }
+    nbformat.validate(nb)
+    text = nbformat.writes(nb) + "\n"
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise DplibError(
+            f"{source.name}: the notebook has {size:,} bytes, over {MAX_BYTES:,}: "
+            "fewer or smaller pictures (plots.show takes dpi)"
+        )
+    lessons.write_atomically(built(source), text)
+
+
+def clean(nb: Any, name: str, *temporary: Path) -> None:
+    """Take out what differs from run to run; refuse what shows this machine."""
+    nb.metadata.pop("widgets", None)
+    nb.metadata.language_info = {"name": "python"}
+    count = 0
+    for cell in nb.cells:
+        if cell.cell_type != "code":
+            continue
+        if cell.source:
+            count += 1
+            cell.execution_count = count
+        cell.metadata.pop("execution", None)
+        where = f"{name}, cell {count} ({lessons.title_of(nb, nb.cells.index(cell))})"
+        checked = "nbval-check-output" in cell.metadata.get("tags", [])
+        kept = []
+        for out in cell.outputs:
+            if out.get("execution_count") is not None:
+                out.execution_count = count
+            if out.output_type == "stream" and out.name == "stderr":
+                lines = re.split(r"[\r\n]+", out.text)
+                rest = [x for x in lines if x.strip() and not BAR.search(x)]
+                if rest:
+                    raise DplibError(f"{where} prints to stderr: {rest[0]}")
+                if checked:
+                    raise DplibError(
+                        f"{where} is tagged nbval-check-output and shows a progress "
+                        "bar: take the tag off or pass progress=False"
+                    )
+                continue
+            kept.append(out)
+        cell.outputs = kept
+        for out in kept:
+            refuse_paths(json.dumps(out, ensure_ascii=False), where, *temporary)
+
+
+def machine_paths(*more: Path) -> list[str]:
+    """Folders of this machine that no output may name."""
+    home = Path.home()
+    found = {str(p) for p in (ROOT, home, Path(tempfile.gettempdir()), *more)}
+    found |= {str(Path(p).resolve()) for p in found}
+    return sorted(p for p in found if len(p) > 3)
+
+
+GENERIC_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|work|opt|usr)/[\w.-]+")
+
+
+def refuse_paths(text: str, where: str, *more: Path) -> None:
+    text = re.sub(r'"image/png": "[^"]*"', "", text)
+    for folder in machine_paths(*more):
+        if re.search(re.escape(folder) + r"(?=[/\\\s\"']|$)", text):
+            raise DplibError(f"{where} shows a path of this machine: {folder}")
+    if match := GENERIC_PATH.search(text):
+        raise DplibError(f"{where} shows a path of this machine: {match[0]}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("lessons", nargs="*", help="numbers or names; default: all")
+    parser.add_argument("--force", action="store_true", help="build fresh ones as well")
+    parser.add_argument("--check", action="store_true", help="build nothing, only say")
+    parser.add_argument("--quiet", action="store_true", help="no output of the cells")
+    args = parser.parse_args(argv)
+    wanted = [
+        s
+        for s in sources()
+        if not args.lessons or s.stem.startswith(tuple(args.lessons))
+    ]
+    if args.lessons and not wanted:
+        print(f"No lesson starts with {' or '.join(args.lessons)}.", file=sys.stderr)
+        return 1
+    bad = 0
+    for source in wanted:
+        try:
+            now = state(source)
+            if args.check:
+                print(f"{source.stem}: {now}")
+                bad += now != "fresh"
+            elif args.force or now.startswith(("stale", "edited")):
+                print(f"{source.stem}: {now}; building …")
+                build(source, progress=not args.quiet)
+            elif now == "prose":
+                update_prose(source)
+            else:
+                print(f"{source.stem}: fresh")
+        except DplibError as e:
+            print(f"{source.stem}: {e}", file=sys.stderr)
+            bad += 1
+    if args.check and bad:
+        print("Run `make notebooks` and commit what it writes.", file=sys.stderr)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -70,7 +70,10 @@ def quickstart(
     metrics_file = out / "metrics.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        metrics_file.unlink(missing_ok=True)
+        if metrics_file.exists():  # a finished run: start anew; else go on with it
+            metrics_file.unlink()
+            for checkpoint in out.glob("*/checkpoint.pt"):
+                checkpoint.unlink()
     except OSError as e:
         raise DplibError(f"Nothing can be written to {out}: {e}") from e
     env = {"DPLIB_OUT": str(out), "DPLIB_DATA": str(_root(root))}

@@ -8,6 +8,7 @@ H and W, so that an image of 128 x 64 gives the paper's 8 x 4.
 from __future__ import annotations
 
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,9 +114,10 @@ def load_weights(net: nn.Module, name: str, source: str | Path) -> None:
     which tensor is at fault.
     """
     state = _imagenet(name) if source == "imagenet" else _read(Path(source))
-    own = net.state_dict()
-    state = {k.removeprefix("features."): v for k, v in state.items()}
-    state = {k: v for k, v in state.items() if not k.startswith(("fc.", "classifier."))}
+    # BatchNorm's counters are absent from older files, and nothing reads them
+    skip = re.compile(r"(fc|classifier)\.|.*num_batches_tracked$").match
+    own = {k: v for k, v in net.state_dict().items() if not skip(k)}
+    state = {k.removeprefix("features."): v for k, v in state.items() if not skip(k)}
     if set(state) != set(own) and len(state) == len(own):
         state = dict(zip(own, state.values(), strict=True))
     missing = sorted(set(own) - set(state))
@@ -130,7 +132,7 @@ def load_weights(net: nn.Module, name: str, source: str | Path) -> None:
                 f"weights {source}: {key} has shape {tuple(state[key].shape)}, this "
                 f"{name} needs {tuple(value.shape)}; were they made at another width?"
             )
-    net.load_state_dict({k: state[k] for k in own})
+    net.load_state_dict({k: state[k] for k in own}, strict=False)
 
 
 def _imagenet(name: str) -> Mapping[str, Tensor]:

@@ -112,7 +112,9 @@ class _Watched:
             raise _NotTriedError("fill in the function, then run this again.") from None
         except Exception as e:
             raise _AnswerError(_in_words(e, self.function)) from e
-        if result is None or result is ...:
+        if result is ...:
+            raise _NotTriedError("put your code in place of the dots.")
+        if result is None:
             raise _NotTriedError("your function gives back nothing (no `return`?).")
         return result
 

@@ -25,6 +25,11 @@ from dplib.descriptors import Descriptors
 
 METRICS = ("euclidean", "cosine")
 PROTOCOLS = ("market1501",)
+CHOICES = {
+    "metric": METRICS,
+    "protocol": PROTOCOLS,
+    "unmatched": ("raise", "skip"),
+}
 BLOCK = 256  # queries at a time: memory is BLOCK x G, whatever Q is
 
 
@@ -75,17 +80,21 @@ class Retrieval:
         Wrong images precede matches at the same distance, as in the measures.
         """
         if self._distances is not None:
-            d = self._distances[i]
+            d = order_by = self._distances[i].cpu()
+            tie = 0.0
         else:
             q, g = _prepare(self._query, self._gallery, self._metric)
-            d2 = torch.addmm(_square(g), q[i : i + 1], g.T, alpha=-2)[0]
-            d2 = (d2 + q[i].square().sum()).clamp(min=0)
+            square = _square(g)
+            order_by = torch.addmm(square, q[i : i + 1], g.T, alpha=-2)[0]
+            d2 = (order_by + q[i].square().sum()).clamp(min=0)
             d = d2.sqrt() if self._metric == "euclidean" else d2 / 2
+            tie = _blur(_square(q), square)
         pid, cam = self._query.pids[i], self._query.camids[i]
         same = self._gallery.pids == pid
         own = same & (self._gallery.camids == cam)
         right = same & ~own
-        order = np.lexsort((right.numpy(), d.numpy()))[:k]
+        late = torch.where(right, order_by + tie, order_by)
+        order = np.lexsort((right.numpy(), late.numpy()))[:k]
         top = torch.from_numpy(order)
         junk = own | (self._gallery.pids == JUNK)
         return RankedList(top, d[top], right[top], junk[top])
@@ -130,14 +139,21 @@ def evaluate(
     Raises EvaluationError for NaN, for shapes that disagree, for an unknown metric or
     protocol, and names the query in question.
     """
-    _check(query, gallery, metric, protocol)
+    _check(query, gallery, metric=metric, protocol=protocol, unmatched=unmatched)
     given = None if distances is None else torch.as_tensor(distances)
     if given is not None and given.shape != (len(query.pids), len(gallery.pids)):
         raise EvaluationError(
             f"distances are {tuple(given.shape)}, expected one row per query and one "
             f"column per gallery image: {(len(query.pids), len(gallery.pids))}"
         )
+    if given is not None and (bad := given.isnan().any(1)).any():
+        raise EvaluationError(
+            f"distances of query {int(bad.nonzero()[0])} hold NaN: they cannot be "
+            "ranked; look at the features they were computed from"
+        )
     keep = (gallery.pids != JUNK).numpy()
+    if not keep.any():
+        raise EvaluationError("the gallery holds nothing but junk (pid -1)")
     pids, cams = gallery.pids.numpy()[keep], gallery.camids.numpy()[keep]
     order = np.argsort(pids, kind="stable")
     images = {
@@ -216,8 +232,7 @@ def _rows(
     g = g if keep.all() else g[kept]
     square = _square(g)
     # |q|² is the same for the whole row: the order needs |g|² - 2 q·g only
-    scale = float(square.max() + _square(q).max())
-    tie = 8 * torch.finfo(torch.float32).eps * scale
+    tie = _blur(_square(q), square)
     buffer = torch.empty(min(BLOCK, len(q)), len(g))
     for block in q.split(BLOCK):
         rows = torch.addmm(square, block, g.T, alpha=-2, out=buffer[: len(block)])
@@ -229,6 +244,12 @@ def _square(x: Tensor) -> Tensor:
     return torch.linalg.vector_norm(x, dim=1).square()
 
 
+def _blur(query_squares: Tensor, gallery_squares: Tensor) -> float:
+    """How far apart rounding may put two distances that are equal."""
+    scale = float(gallery_squares.max() + query_squares.max())
+    return 8 * torch.finfo(torch.float32).eps * scale
+
+
 def _prepare(
     query: Descriptors, gallery: Descriptors, metric: str
 ) -> tuple[Tensor, Tensor]:
@@ -237,13 +258,9 @@ def _prepare(
     return (F.normalize(q), F.normalize(g)) if metric == "cosine" else (q, g)
 
 
-def _check(
-    query: Descriptors, gallery: Descriptors, metric: str, protocol: str
-) -> None:
-    for name, value, known in (
-        ("metric", metric, METRICS),
-        ("protocol", protocol, PROTOCOLS),
-    ):
+def _check(query: Descriptors, gallery: Descriptors, **settings: str) -> None:
+    for name, value in settings.items():
+        known = CHOICES[name]
         if value not in known:
             raise EvaluationError(f"{name}={value!r}: choose one of {', '.join(known)}")
     for name, d in (("query", query), ("gallery", gallery)):

@@ -154,6 +154,7 @@ def run_cells(
         timeout=None,
         kernel_name="python3",  # ipykernel makes that the Python that runs us
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
         coalesce_streams=True,
         resources={"metadata": {"path": str(cwd)}},
     )

@@ -103,8 +103,9 @@ def deep_person_loss(
 ) -> LossParts:
     """Equation 3 over the branches that ``outputs`` holds.
 
-    weights: (λ1, λ2, λ3) of BtR, BpI and BgI. ``ranking=False`` leaves BtR out, for a
-    model without that branch (its fm is there all the same).
+    weights: (λ1, λ2, λ3) of BtR, BpI and BgI; a branch of weight 0 is reported and gets
+    no gradient at all. ``ranking=False`` leaves BtR out, for a model without that branch
+    (its fm is there all the same).
     Raises DplibError when no branch is left.
     """
     triplet = batch_hard_triplet(outputs.fm, labels, margin) if ranking else None
@@ -117,7 +118,8 @@ def deep_person_loss(
         if outputs.global_logits is None
         else identification(outputs.global_logits, labels),
     )
-    terms = [w * x for w, x in zip(weights, parts, strict=True) if x is not None]
+    # A gradient of 0 would still let Adam's weight decay wear a resting branch down
+    terms = [w * x for w, x in zip(weights, parts, strict=True) if x is not None and w]
     if not terms:
         raise DplibError("deep_person_loss: the model has no branch to train")
     return LossParts(torch.stack(terms).sum(), *parts, triplet)

@@ -8,7 +8,6 @@ material canvas gives the exact mask. (Our own design; the paper has no drawings
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -40,6 +39,8 @@ from dplib.toybody import (
     Point,
     View,
 )  # fmt: skip
+from dplib.toycloth import cloth, crumple
+from dplib.toyheads import draw_head, hair_behind
 
 
 def _arm(
@@ -337,147 +338,6 @@ def _draw_side_bag(pen: Pen, v: View, pid: Identity) -> None:
     pen.tone([(x - w, y - h * 0.3), (x + w, y - h * 0.3)], 3, 96)
 
 
-def _hair_behind(pen: Pen, v: View, pid: Identity, gait: Gait) -> None:
-    """Long hair seen from the front falls behind neck and shoulders."""
-    if pid.hair_style not in ("long", "bob") or v.turn[0] <= -0.3:
-        return
-    low = 0.78 if pid.hair_style == "long" else 0.855
-    cx, cy = v.point(0, 0.922, gait.lean * 0.45 - 0.01)
-    x, y = v.point(0, low, gait.lean * 0.3 - 0.03)
-    w = v.half(0.058, 0.06)
-    pts = [(cx - w, cy), (cx + w, cy), (x + w * 1.1, y), (x - w * 1.1, y)]
-    pen.poly(pts, HAIR, 104)
-
-
-def _draw_head(pen: Pen, v: View, pid: Identity, gait: Gait) -> None:
-    turned = View(
-        v.yaw + gait.turn, v.centre, v.base, v.size, v.pitch, v.tall, v.aspect
-    )
-    front, side = turned.turn
-    lean = gait.lean * 0.45
-    k = v.size
-    neck = v.point(0, 0.845, lean * 0.8), v.point(0, 0.885, lean)
-    cx, cy = v.point(0, 0.922, lean + 0.012)
-    rx, ry = turned.half(0.047, 0.055), 0.066 * k
-    style = pid.hair_style
-    back = -side * 0.02 * k  # the hair sits behind the face
-    pen.limb(list(neck), [0.029 * k, 0.026 * k], SKIN, 108)
-    # skull of hair, then the face on the side that shows, then the fringe
-    bald = style == "bald"
-    if not bald:
-        pen.disc((cx + back, cy - ry * 0.12), rx * 1.08, ry * 1.02, HAIR, 118)
-        pen.tone(
-            [(cx - rx * 0.4, cy - ry * 0.8), (cx + rx * 0.4, cy - ry * 0.85)], 5, 160
-        )
-    show = 1.0 if bald else min(1.0, max(0.0, front * 0.8 + 0.5))
-    if show > 0.1:
-        shift = 0.0 if bald else side * rx * 0.32
-        fx = rx * (1.0 if bald else 0.5 + 0.42 * show)
-        top = cy - ry if bald else cy - ry * 0.62
-        chin = cy + ry
-        x = cx + shift
-        pen.disc((x, (top + chin) / 2), fx, (chin - top) / 2, SKIN, 124)
-        lit = (x + pen.light * fx * 0.3, cy + ry * 0.1)
-        pen.light_canvas.ellipse(
-            (
-                lit[0] - fx * 0.55,
-                lit[1] - ry * 0.5,
-                lit[0] + fx * 0.55,
-                lit[1] + ry * 0.5,
-            ),
-            fill=136,
-        )
-        if not bald:
-            low = cy - ry * (0.25 if front > 0 else 0.1)
-            box = (cx - rx * 1.08 + back, cy - ry * 1.14, cx + rx * 1.08 + back, low)
-            pen.material_canvas.ellipse(box, fill=HAIR)
-            pen.light_canvas.ellipse(box, fill=122)
-        if front > 0.1:  # at this size: sockets, the nose's ridge, a mouth
-            ex, y = cx + side * rx * 0.4, cy + ry * 0.12
-            for e in (-0.38, 0.38):
-                x = ex + e * rx * front
-                pen.tone([(x - 3, y), (x + 3, y)], 4, 84)
-            pen.tone([(ex, y + 2), (ex, y + ry * 0.3)], 3, 146)
-            y = cy + ry * 0.62
-            pen.tone([(ex - 5 * front, y), (ex + 5 * front, y)], 3, 100)
-        pen.tone(
-            [(cx - rx * 0.5, cy + ry * 1.02), (cx + rx * 0.5, cy + ry * 1.02)], 3, 88
-        )
-    if style == "long" and front <= -0.3:
-        x, y = v.point(0, 0.735, lean - 0.07)
-        pts = [(cx - rx * 1.1, cy), (cx + rx * 1.1, cy), (x + rx * 1.15, y)]
-        pen.poly([*pts, (x - rx * 1.15, y)], HAIR, 118)
-        pen.tone([(cx - rx * 0.3, cy), (x - rx * 0.2, y)], 5, 142)
-    elif style == "tail":
-        x, y = v.point(0, 0.80, lean - 0.085)
-        if front < 0.5:
-            start = (cx - side * rx * 0.8, cy - ry * 0.1)
-            pen.limb([start, (x, y)], [0.02 * k, 0.012 * k], HAIR, 124)
-    elif style == "bun":
-        pen.disc((cx - side * rx * 0.8, cy - ry * 0.95), 9, 8, HAIR, 116)
-    elif style == "bob" and front <= -0.3:
-        x, y = v.point(0, 0.865, lean - 0.03)
-        pts = [(cx - rx * 1.1, cy), (cx + rx * 1.1, cy), (x + rx * 1.1, y)]
-        pen.poly([*pts, (x - rx * 1.1, y)], HAIR, 118)
-    if pid.hat != "none":
-        box = (cx - rx * 1.2, cy - ry * 1.3, cx + rx * 1.2, cy + ry * 0.1)
-        pen.material_canvas.chord(box, 180, 360, fill=HAT)
-        pen.light_canvas.chord(box, 180, 360, fill=132)
-        y = cy - ry * 0.55
-        if pid.hat == "brim":
-            pen.disc((cx, y), rx * 1.9, ry * 0.22, HAT, 122)
-        elif front > -0.5:
-            x = cx + side * rx * 0.9
-            pen.disc((x, y + 2), rx * (0.55 + 0.35 * front), ry * 0.16, HAT, 104)
-    if pid.umbrella is not None:
-        x = cx + pid.bag_side * 0.05 * k
-        pen.line([(x, cy - ry), (x, cy + 0.2 * k)], 4, TRIM, 110)
-        box = (x - 0.27 * k, cy - 0.14 * k, x + 0.27 * k, cy + 0.1 * k)
-        pen.material_canvas.chord(box, 180, 360, fill=UMBRELLA)
-        pen.light_canvas.chord(box, 180, 360, fill=134)
-
-
-@lru_cache(maxsize=256)
-def _tile(pattern: str, texture: int) -> FloatArray:
-    """A square of [96, 96] weights of the second colour, which repeats seamlessly."""
-    n = 96
-    y, x = np.mgrid[0:n, 0:n]
-    period = (8, 12, 16, 24)[texture % 4]
-    if pattern == "stripes":
-        t = (y % period) < period * 0.45
-    elif pattern == "bars":
-        t = (x % period) < period * 0.4
-    elif pattern == "checks":
-        t = ((y % period) < period // 2).astype(float) * 0.5
-        t = t + ((x % period) < period // 2) * 0.5
-    elif pattern == "dots":
-        c = period / 2
-        row = (y // period) % 2 * c
-        t = np.hypot((x + row) % period - c, y % period - c) < period * 0.28
-    elif pattern == "print":  # blotches: smooth noise on a torus
-        rng = np.random.default_rng(texture)
-        f = np.fft.rfft2(rng.standard_normal((n, n)))
-        ky = np.fft.fftfreq(n)[:, None] * period
-        kx = np.fft.rfftfreq(n)[None] * period
-        s = np.fft.irfft2(f * np.exp(-2.5 * (kx**2 + ky**2)), s=(n, n))
-        t = s > 0.35 * s.std()
-    else:
-        raise ValueError(f"unknown pattern {pattern!r}")
-    return np.ascontiguousarray(t, dtype=np.float32)
-
-
-@lru_cache(maxsize=1)
-def _crumple() -> FloatArray:
-    """Light on cloth that is never quite flat: factors about 1, [128, 64]."""
-    rng = np.random.default_rng(7)
-    out = np.ones((HEIGHT, WIDTH), np.float32)
-    for rows, columns, sd in ((16, 10, 0.05), (40, 24, 0.04), (64, 32, 0.025)):
-        coarse = rng.standard_normal((rows, columns), np.float32)
-        fine = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
-        out += sd * np.asarray(fine)
-    return out
-
-
 def _colours(pid: Identity, gait: Gait) -> NDArray[np.uint8]:
     table = np.zeros((256, 3), np.uint8)
     fixed: dict[int, RGB] = {
@@ -498,6 +358,11 @@ def _colours(pid: Identity, gait: Gait) -> NDArray[np.uint8]:
     for material, colour in fixed.items():
         table[material] = colour
     return table
+
+
+def _rgb(colour: NDArray[np.uint8]) -> RGB:
+    r, g, b = colour.tolist()
+    return r, g, b
 
 
 def figure(pid: Identity, view: View, gait: Gait) -> tuple[FloatArray, FloatArray]:
@@ -521,7 +386,7 @@ def figure(pid: Identity, view: View, gait: Gait) -> tuple[FloatArray, FloatArra
         _draw_arm(pen, v, pid, sides[0], gait)
     for s in sides:
         _draw_leg(pen, v, pid, s, gait)
-    _hair_behind(pen, v, pid, gait)
+    hair_behind(pen, v, pid, gait)
     neck = [v.point(0, y, gait.lean * 0.35) for y in (0.82, 0.88)]
     pen.limb(neck, [0.033 * v.size, 0.027 * v.size], SKIN, 104)
     _draw_trunk(pen, v, pid, gait)
@@ -532,17 +397,21 @@ def figure(pid: Identity, view: View, gait: Gait) -> tuple[FloatArray, FloatArra
         _draw_arm(pen, v, pid, s, gait)
     if pid.bag == "shoulder" and near_bag:
         _draw_side_bag(pen, v, pid)
-    _draw_head(pen, v, pid, gait)
+    draw_head(pen, v, pid, gait)
     return _reduce(pen, pid, gait, view)
 
 
 def _reduce(
     pen: Pen, pid: Identity, gait: Gait, view: View
 ) -> tuple[FloatArray, FloatArray]:
-    ids = np.asarray(pen.material)
+    box = pen.material.getbbox() or (0, 0, 1, 1)
+    left, top = box[0] // SUPER, box[1] // SUPER  # only what the figure covers
+    right, bottom = -(-box[2] // SUPER), -(-box[3] // SUPER)
+    wide = (left * SUPER, top * SUPER, right * SUPER, bottom * SUPER)
+    materials = pen.material.crop(wide)
     table = _colours(pid, gait)
-    rgb = table[ids]
-    ox, oy = round(view.centre), round(view.base - 0.7 * view.size)
+    bands = [materials.point(table[:, i].tolist()) for i in range(3)]
+    image = Image.merge("RGB", bands)
     patterned = (
         (UPPER, pid.upper_pattern, pid.upper_accent, pid.texture),
         (LOWER, pid.lower_pattern, pid.lower_accent, pid.texture // 4),
@@ -550,15 +419,20 @@ def _reduce(
     for material, pattern, accent, texture in patterned:
         if pattern in ("plain", "twotone"):
             continue
-        ys, xs = np.nonzero(ids == material)
-        t = _tile(pattern, texture % 64)[(ys - oy) % 96, (xs - ox) % 96, None]
-        base = table[material].astype(np.float32)
-        rgb[ys, xs] = base + (np.array(accent, np.float32) - base) * t
-    small = Image.fromarray(rgb).reduce(SUPER)
-    alpha = Image.fromarray((ids > 0).astype(np.uint8) * 255).reduce(SUPER)
-    shade = pen.shade.filter(ImageFilter.BoxBlur(3)).reduce(SUPER)
-    light = np.asarray(shade, dtype=np.float32) / np.float32(128)
-    drop = gait.folds % HEIGHT, gait.folds // HEIGHT % WIDTH
-    light = (light * np.roll(_crumple(), drop, axis=(0, 1)))[..., None]
-    colour = np.asarray(small, dtype=np.float32) / np.float32(255) * light
-    return np.minimum(colour, 1), np.asarray(alpha, dtype=np.float32) / np.float32(255)
+        only = [255 * (i == material) for i in range(256)]
+        x = (wide[0] - round(view.centre)) % 96
+        y = (wide[1] - round(view.base - 0.7 * view.size)) % 96
+        area = cloth(pattern, texture % 64, _rgb(table[material]), accent)
+        area = area.crop((x, y, x + image.width, y + image.height))
+        image.paste(area, mask=materials.point(only))
+    small = image.reduce(SUPER)
+    covered = materials.point([0] + [255] * 255).reduce(SUPER)
+    alpha = np.zeros((HEIGHT, WIDTH), np.float32)
+    colour = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    inside = slice(top, bottom), slice(left, right)
+    alpha[inside] = np.asarray(covered, np.float32) / np.float32(255)
+    shade = pen.shade.reduce(SUPER).filter(ImageFilter.BoxBlur(0.8))
+    light = np.asarray(shade, np.float32) * crumple(gait.folds % 64)
+    colour[inside] = np.asarray(small, np.float32) / np.float32(255)
+    colour *= light[..., None]
+    return np.minimum(colour, 1, out=colour), alpha

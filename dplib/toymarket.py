@@ -17,10 +17,16 @@ import json
 import math
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    ProcessPoolExecutor,
+    as_completed,
+)
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +68,8 @@ __all__ = [
 VERSION = "1.0"
 FOLDERS = ("bounding_box_train", "bounding_box_test", "query", "gt_bbox")
 _SOURCES = (
-    "toybody", "toyfigures", "toyscenes", "toypeople", "toypictures", "toymarket"
+    "toybody", "toycloth", "toyheads", "toyfigures", "toyscenes", "toypeople",
+    "toypictures", "toymarket",
 )  # fmt: skip
 
 
@@ -256,6 +263,11 @@ def _draw_tasks(folder: str, s: _Settings, tasks: list[_Task]) -> list[list[str]
     return rows
 
 
+def _ignore_interrupt() -> None:
+    """In a worker: Ctrl-C reaches all processes, only the parent answers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _draw_all(
     folder: Path, s: _Settings, workers: int, progress: bool
 ) -> list[list[str]]:
@@ -271,7 +283,9 @@ def _draw_all(
                 bar.update()
             return rows
         chunks = [tasks[i : i + 8] for i in range(0, len(tasks), 8)]
-        pool: Executor = ProcessPoolExecutor(min(workers, len(chunks)))
+        pool: Executor = ProcessPoolExecutor(
+            min(workers, len(chunks)), initializer=_ignore_interrupt
+        )
         try:
             with warnings.catch_warnings():  # workers touch neither threads nor torch
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -390,6 +404,11 @@ def generate(
         raise DplibError(
             f"{root}: ToyMarket could not be written ({e}); check that the folder can "
             "be written to, or choose another root"
+        ) from e
+    except BrokenExecutor as e:
+        raise DplibError(
+            f"{root}: a drawing process ended before its time (short of memory?); "
+            "nothing was kept; try again with workers=1"
         ) from e
     finally:
         if temp is not None:

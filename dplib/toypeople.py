@@ -175,6 +175,7 @@ _BODY = [
     "lower_length",
 ]
 _SLOTS = ["upper", "lower", "bag", "shoes", "second", "lower_second", "hat"]
+_APART = ((), (0,), (0, 1), (2,), (0, 1, 2, 3), (0, 1, 2), ())  # of `_SLOTS`
 # Who of a group wears which of its colours where: positions in `_SLOTS`' order.
 _ORDERS = (
     (0, 1, 2, 3, 4, 5, 6),
@@ -211,11 +212,12 @@ def identity(pid: int, seed: int = 0, cues: str = "layout") -> Identity:
         rng_for("group", seed, code, number),
         rng_for("person", seed, code, pid),
     )
-    colours = [_colour(group) for _ in _SLOTS]
-    while colours[1] == colours[0]:
-        colours[1] = _colour(group)
-    while colours[2] in colours[:2]:
-        colours[2] = _colour(group)
+    colours: list[int] = []
+    for apart in _APART:  # what touches must not be alike
+        colour = _colour(group)
+        while any(colour == colours[i] for i in apart):
+            colour = _colour(group)
+        colours.append(colour)
     shared, cut = _cut(group), _cut(own)
     twins = group.random() < d.twin_rate
     order = list(_ORDERS[0])
@@ -224,7 +226,14 @@ def identity(pid: int, seed: int = 0, cues: str = "layout") -> Identity:
     if twins:
         changed = dict(shared)
         # distinct details for distinct members, so that no two are the same
-        names = list(group.permutation(_DETAILS))
+        hidden = {
+            "bag_colour": shared["bag"] == "none",
+            "sock": shared["lower"] == "trousers",
+            "open": shared["lower"] == "dress",
+            "logo": shared["open"],
+        }
+        seen = [name for name in _DETAILS if not hidden.get(name, False)]
+        names = list(group.permutation(seen))
         n = int(own.integers(d.twin_details[0], d.twin_details[1] + 1))
         for name in (names[(2 * member + i) % len(names)] for i in range(n)):
             if member == 0:

@@ -177,8 +177,9 @@ def render(who: Identity, camera: int, c: Conditions, cues: str) -> tuple[bytes,
 
     noise_rng = rng_for("noise", c.seed)
     grain = noise_rng.standard_normal((HEIGHT, WIDTH, 1), np.float32)
-    tint = noise_rng.standard_normal((HEIGHT // 2, WIDTH // 2, 3), np.float32)
-    grain = grain + 0.4 * tint.repeat(2, axis=0).repeat(2, axis=1)
+    spots = noise_rng.integers(0, 256, (HEIGHT // 3, WIDTH // 3, 3), np.uint8)
+    tint = Image.fromarray(spots).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
+    grain = grain + (np.asarray(tint, np.float32) - 127.5) / np.float32(160)
     moving = noise_rng.random() < 0.4
     blur = (c.blur, c.blur * 0.25) if moving else (c.blur, c.blur)
     image = expose(scene, cam, _light(c.light), d.cast, blur, grain)
@@ -211,13 +212,14 @@ def draw(
     Each condition acts alone: a value changed leaves all the others as they were.
 
     Args:
-        identity: a person, or the number of one (then of ``cues``, with seed 0).
+        identity: a person, or a pid: then `identity(pid, 0, cues)`. For a set drawn
+            with another seed give `identity(pid, that_seed, cues)`.
         camera: 1..6.
         seed: of all that is left at None, of arms and folds, occluder and noise.
         occlusion: share of the figure in the box that something hides, 0..0.9.
         blur: sigma in pixels added to the camera's own.
         shift: displacement of the person in shares of the box's (width, height);
-            a number alone is vertical; positive is right and down.
+            a number alone is vertical; positive is right and down. The place stays.
         scale: size of the person in the box; above 1 the box is too tight.
         pose: phase of the walk, 0..1.
         viewpoint: front, right (walks to the right), back, left, or degrees.
@@ -247,7 +249,20 @@ def draw(
             f"viewpoint={viewpoint!r}: expected degrees or {', '.join(VIEWPOINTS)}",
         )
         viewpoint = VIEWPOINTS[viewpoint]
-    dx, dy = shift if isinstance(shift, Sequence) else (0.0, shift)
+    dx: float = 0.0
+    if not isinstance(shift, Sequence):
+        dy = shift
+    else:
+        check(
+            not isinstance(shift, str) and len(shift) == 2,
+            f"shift={shift!r}: expected a number or (horizontal, vertical)",
+        )
+        dx, dy = shift
+    for name, number in (("background", background), ("light", light)):
+        check(
+            number is None or (whole(number) and number >= 0),
+            f"{name}={number!r}: expected a whole number, >= 0",
+        )
     limits = {
         "occlusion": (occlusion, 0, 0.9),
         "blur": (blur, 0, 16),
@@ -257,8 +272,6 @@ def draw(
         "pose": (pose, 0, 1),
         "viewpoint": (viewpoint, -360, 360),
         "clutter": (clutter, 0, 10),
-        "background": (background, 0, 2**63),
-        "light": (light, 0, 2**63),
     }
     for name, (value, least, most) in limits.items():
         right = value is None or (

@@ -178,8 +178,8 @@ def panorama(place: str) -> Image.Image:
     elif place == "wall":
         for row in range(0, y + 20, 24):
             d.line((0, row, w, row), fill=_shade(f, -22))
-            for x in range(row // 24 % 2 * 32, w, 64):
-                d.line((x, row, x, row + 24), fill=_shade(f, -22))
+            for k in range(row // 24 % 2 * 32, w, 64):
+                d.line((k, row, k, row + 24), fill=_shade(f, -22))
         for x in at(5, 0.3):
             d.rectangle((x, 0, x + 46, y + 20), fill=_shade(f, -74))
             d.rectangle((x + 4, 8, x + 42, y - 20), fill=(60, 66, 76))
@@ -205,13 +205,13 @@ def panorama(place: str) -> Image.Image:
             )
             for wheel in (x + 22, x + 80):
                 d.ellipse((wheel - 11, y, wheel + 11, y + 22), fill=(26, 26, 28))
-        for x in range(-40, w, 120):
-            d.polygon(((x, h), (x + 40, h), (x + 66, y + 74), (x + 40, y + 74)),
+        for k in range(-40, w, 120):  # a crossing
+            d.polygon(((k, h), (k + 40, h), (k + 66, y + 74), (k + 40, y + 74)),
                       fill=(196, 196, 194))  # fmt: skip
     for x in at(60, 0.9):  # stains, leaves, drains
-        r, row = rng.uniform(1, 9), rng.uniform(y + 50, h)
+        r, foot = rng.uniform(1, 9), rng.uniform(y + 50, h)
         c = _shade(g, float(rng.uniform(-30, 12)))
-        d.ellipse((x - r, row - r * 0.4, x + r, row + r * 0.4), fill=c)
+        d.ellipse((x - r, foot - r * 0.4, x + r, foot + r * 0.4), fill=c)
     blur = 1.8 if place == "road" else 1.0
     soft = np.asarray(image.filter(ImageFilter.GaussianBlur(blur)), np.float32)
     grain = _noise(rng, PANORAMA, 3) * 5 + _noise(rng, PANORAMA, 40) * 14
@@ -328,9 +328,9 @@ def obstacle(kind: str, seed: int) -> tuple[FloatArray, FloatArray, str]:
     elif kind == "pillar":
         side = "left" if rng.random() < 0.5 else "right"
         c = _shade((128, 124, 118), tone * 2)
-        for x in range(w):
-            lit = 26 * math.sin(math.pi * (x % 64) / 64) - 16
-            d.line((x, 0, x, h), fill=_shade(c, lit))
+        for column in range(w):
+            lit = 26 * math.sin(math.pi * (column % 64) / 64) - 16
+            d.line((column, 0, column, h), fill=_shade(c, lit))
         m.rectangle((0, 0, w, h), fill=255)
     else:
         raise ValueError(f"unknown obstacle {kind!r}")
@@ -339,6 +339,10 @@ def obstacle(kind: str, seed: int) -> tuple[FloatArray, FloatArray, str]:
     soft = mask.filter(ImageFilter.BoxBlur(0.7))
     alpha = np.asarray(soft, np.float32) / np.float32(255)
     return np.clip(rgb, 0, 1) * alpha[..., None], alpha, side
+
+
+_ACROSS = np.linspace(-0.5, 0.5, WIDTH, dtype=np.float32)[None, :, None]
+_DOWN = np.linspace(-0.5, 0.5, HEIGHT, dtype=np.float32)[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -370,11 +374,10 @@ def expose(
     noise: NDArray[np.float32],
 ) -> Image.Image:
     """What the camera makes of the scene [128, 64, 3]; ``blur`` is (x, y) sigmas."""
-    y = np.linspace(-0.5, 0.5, HEIGHT, dtype=np.float32)[:, None, None]
-    x = np.linspace(-0.5, 0.5, WIDTH, dtype=np.float32)[None, :, None]
     cast = 1 + strength * (np.array(camera.gain, np.float32) - 1)
     gain = cast * np.array(light.gain, np.float32)
     out = scene * (gain * np.float32(camera.exposure))
+    x, y = _ACROSS, _DOWN
     out *= 1 + np.float32(light.slope[0]) * x + np.float32(light.slope[1]) * y
     if light.shadow < 1:
         edge = light.shadow - 0.5 + 0.35 * light.slope[0] * x

@@ -1,4 +1,4 @@
-"""Lessons run by nbval draw and write in a folder of their own, one per test process."""
+"""Lessons that nbval runs draw and write in a folder of their test process."""
 
 import os
 import shutil

@@ -69,7 +69,7 @@ def test_find_and_copy(project: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert list(lessons.find_lessons()) == ["00_tiny"]
     for name in (0, "0", "00", "00_t"):
         assert lessons.find_lesson(name).name == "00_tiny.ipynb"
-    with pytest.raises(DplibError, match="'7' is not a lesson. The lessons: 00_tiny"):
+    with pytest.raises(DplibError, match=r"'7' is not a lesson\. The lessons: 00_tiny"):
         lessons.find_lesson("7")
     (copy,) = lessons.copy_lessons(project / "mine")
     copied = nbformat.read(copy, as_version=4)
@@ -99,7 +99,8 @@ def test_execute_relays_and_writes(
         "import os, sys\nprint(os.environ['WORD'])\nprint('bar', file=sys.stderr)"
     )
     nbformat.write(make("# Count", counting, "# Look\n```\n# no\n```", picture), path)
-    done = lessons.execute(path, tmp_path / "out", env={"WORD": "hello"})
+    env = {"WORD": "hello", "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = lessons.execute(path, tmp_path / "out", env=env)
     out, err = capsys.readouterr()
     assert "[ 1/2] Count\nhello\n" in out and "[ 2/2] Look\n" in out and "bar" in err
     nb = nbformat.read(done.notebook, as_version=4)

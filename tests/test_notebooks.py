@@ -21,7 +21,8 @@ lessons = pytest.mark.parametrize("source", SOURCES, ids=[s.stem for s in SOURCE
 
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
-HEADING = re.compile(r"^#{2,4} (Exercise|Prediction) (\d+\.p?\d+)(.*)$", re.M)
+HEADING = re.compile(r"^### Exercise (\d+\.\d+) · (.*)$", re.M)
+OBJECTIVE = re.compile(r"^- \*\*O\d\*\* (.*?)(?=^- |^\s*$|\Z)", re.M | re.S)
 PYTHON = re.compile(r"```python\n(.*?)```", re.S)
 LONG_LINES, CLASS_LINES, MEDIAN_LINES, COLUMNS = 15, 25, 9, 88
 
@@ -83,7 +84,7 @@ def test_set_up_cell_is_the_same_everywhere(source: Path) -> None:
 @lessons
 def test_code_cells_are_short(source: Path) -> None:
     lengths = []
-    for cell in code_cells(notebook(source)):
+    for cell in code_cells(tool.read_source(source)):
         lines = code_lines(cell.source)
         lengths.append(len(lines))
         has_class = any(line.startswith("class ") for line in lines)
@@ -98,7 +99,7 @@ def test_code_cells_are_short(source: Path) -> None:
 
 @lessons
 def test_prose_has_its_share(source: Path) -> None:
-    nb = notebook(source)
+    nb = tool.read_source(source)
     words = len(DETAILS.sub("", FENCE.sub("", prose(nb))).split())
     code = sum(len(c.source.split()) for c in code_cells(nb))
     share = words / (words + code)
@@ -107,7 +108,7 @@ def test_prose_has_its_share(source: Path) -> None:
 
 @lessons
 def test_no_tqdm_auto(source: Path) -> None:
-    for cell in code_cells(notebook(source)):
+    for cell in code_cells(tool.read_source(source)):
         assert "tqdm.auto" not in cell.source and "tqdm.notebook" not in cell.source
 
 
@@ -145,32 +146,47 @@ def prints(cell: Any) -> bool:
 
 @lessons
 def test_each_objective_is_checked(source: Path) -> None:
-    nb, number = notebook(source), int(source.name[:2])
+    nb = tool.read_source(source)
     first = next(c.source for c in nb.cells if c.cell_type == "markdown")
-    objectives = set(re.findall(rf"\bO{number}\.\d+\b", first))
+    objectives = OBJECTIVE.findall(first)
     assert 3 <= len(objectives) <= 5, f"objectives in the first cell: {objectives}"
-    headings = HEADING.findall(prose(nb))
-    named = {o for *_, rest in headings for o in re.findall(r"\bO\d+\.\d+\b", rest)}
-    assert objectives == named, "objectives, and those that the headings name"
-    exercises = [rest for kind, _, rest in headings if kind == "Exercise"]
-    assert 2 <= len(exercises) <= 4
-    for rest in exercises:
-        assert re.search(r"difficulty [1-5] of 5 · \d+ minutes?\b", rest), rest
+    there = {*stubs(nb), *predictions(nb)}
+    for text in objectives:
+        named = set(re.findall(r"\b\d+\.p?\d+\b", text))
+        assert named and named <= there, f"{text!r} names {named or 'no check'}"
 
 
 @lessons
-def test_each_exercise_and_prediction_has_its_parts(source: Path) -> None:
-    nb = notebook(source)
+def test_each_exercise_has_its_parts(source: Path) -> None:
+    nb = tool.read_source(source)
+    headings = HEADING.findall(prose(nb))
+    assert 2 <= len(headings) <= 4
+    for id, rest in headings:
+        assert re.search(r"\(difficulty [1-5], \d+ minutes?\)$", rest), (id, rest)
+    ids = [id for id, _ in headings]
+    assert stubs(nb) == ids == checks.ids(int(source.name[:2]))
     code = "\n".join(c.source for c in code_cells(nb))
-    stubs = [t.split(":")[1] for c in nb.cells for t in tags(c) if "exercise:" in t]
-    by_kind: dict[str, list[str]] = {"Exercise": [], "Prediction": []}
-    for kind, id, _ in HEADING.findall(prose(nb)):
-        by_kind[kind].append(id)
-    assert stubs == by_kind["Exercise"] == checks.ids(int(source.name[:2]))
-    for id in by_kind["Prediction"]:
-        assert f'checks.predict("{id}"' in code and f'checks.reveal("{id}"' in code
-    for id in stubs:
+    for id in ids:
         assert f'check("{id}"' in code
+
+
+@lessons
+def test_each_prediction_is_compared_with_the_result(source: Path) -> None:
+    nb = tool.read_source(source)
+    asked = predictions(nb)
+    code = "\n".join(c.source for c in code_cells(nb))
+    assert asked == re.findall(r'\breveal\(\s*"([^"]+)"', code)
+    for id in asked:
+        assert f'predict("{id}", ...)' in code, "the guess is left to the reader"
+
+
+def stubs(nb: Any) -> list[str]:
+    return [t.split(":")[1] for c in nb.cells for t in tags(c) if "exercise:" in t]
+
+
+def predictions(nb: Any) -> list[str]:
+    code = "\n".join(c.source for c in code_cells(nb))
+    return re.findall(r'\bpredict\(\s*"([^"]+)"', code)
 
 
 def exercises() -> list[Any]:

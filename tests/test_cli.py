@@ -1,0 +1,248 @@
+"""python -m dplib: commands end to end on small data, and their messages."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dplib import DplibError, __main__, datasets, lessons, toymarket, workspace
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = (
+    "quickstart lessons lab data train evaluate describe doctor version".split()  # noqa: SIM905
+)
+
+
+def run(*args: object, code: int = 0) -> str:
+    """What the command prints; raises the DplibError that it ends with."""
+    result = CliRunner().invoke(__main__.app, [str(a) for a in args])
+    if isinstance(result.exception, DplibError):
+        raise result.exception
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return str(result.output)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small ToyMarket: its data folder."""
+    root = tmp_path_factory.mktemp("data")
+    toymarket.generate(root, train_pids=20, test_pids=6, workers=1, progress=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def checkpoint(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one epoch of the preset toy."""
+    out = tmp_path_factory.mktemp("runs") / "toy"
+    said = run("train", "toy", "--root", market, "--out", out, "--epochs", 1)
+    assert f"Checkpoint: {out / 'checkpoint.pt'}" in said
+    assert f"python -m dplib evaluate {out} --data toymarket" in said
+    return out
+
+
+def test_help_names_every_command_and_loads_no_torch() -> None:
+    program = (
+        "import sys; sys.argv = ['dplib', '--help']\n"
+        "from dplib.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('TORCH' if 'torch' in sys.modules else 'light')"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    assert out.strip().endswith("light")
+    for command in COMMANDS:
+        assert f" {command} " in out
+
+
+def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dplib", "data", "verify", "x", "--root", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("Error: unknown data set 'x'")
+    assert "Traceback" not in done.stderr
+
+
+def test_data_commands(market: Path, tmp_path: Path) -> None:
+    assert "published" in run("data", "verify", "toymarket", "--root", market)
+    listed = run("data", "list", "--root", market)
+    assert "✓ toymarket" in listed and "of 20 people" in listed
+    assert "· market1501" in listed and "data/README.md" in listed
+    assert "not drawn yet" in run("data", "list", "--root", tmp_path)
+    with pytest.raises(DplibError, match="python -m dplib data toymarket draws it"):
+        run("data", "verify", "toymarket", "--root", tmp_path)
+    assert not any(tmp_path.iterdir()), "asking draws nothing"
+    small = ["--train-pids", 3, "--test-pids", 2, "--workers", 1, "--seed", 5]
+    assert "ToyMarket is in" in run("data", "toymarket", "--root", tmp_path, *small)
+    assert len(datasets.load("toymarket", tmp_path).labels) == 3
+
+
+def test_evaluate_writes_its_metrics_with_a_record(
+    market: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "new" / "metrics.json"
+    said = run("evaluate", checkpoint, "--root", market, "--metrics-json", path)
+    metrics = json.loads(path.read_text())
+    assert f"{100 * metrics['rank1']:6.2f} %" in said and "map_trapezoid" in said
+    assert 0 < metrics["map"] <= 1 and metrics["data"] == "toymarket"
+    assert metrics["versions"]["torch"] and "toymarket" in metrics
+
+
+def test_export_ships_the_model_with_its_metrics(
+    market: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.safetensors"
+    run(
+        *("train", "toy", "--root", market, "--out", checkpoint, "--epochs", 1),
+        *("--export", path),
+    )
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert record["seed"] == 0 and record["preset"] == "toy"
+    assert set(record["metrics"]) >= {"rank1", "map", "minp"}
+    assert str(tmp_path) not in json.dumps(record), "no path of this machine"
+    assert "rank1" in run("evaluate", path, "--root", market)
+
+
+def test_describe(market: Path, checkpoint: Path, tmp_path: Path) -> None:
+    folder = market / "ToyMarket" / "query"
+    first = min(folder.glob("*.jpg"))
+    path = tmp_path / "d.npz"
+    said = run("describe", first, folder, "-o", path, "--checkpoint", checkpoint)
+    found = np.load(path)
+    n = 1 + len(list(folder.glob("*.jpg")))
+    assert found["features"].shape[0] == n and f"{n} descriptors" in said
+    np.testing.assert_allclose(np.linalg.norm(found["features"], axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found["features"][0], found["features"][1], atol=1e-5)
+    assert found["paths"][0] == str(first) and set(found["pids"]) == {-1}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["train", "tiny"], "unknown preset 'tiny'"),
+        (["train", "toy", "--device", "cuda:99"], "device 'cuda:99' cannot be used"),
+        (["train", "toy", "--weights", "w.pth"], "weights w.pth: no such file"),
+        (["evaluate", "nothing.pt"], "checkpoint nothing.pt: no such file"),
+        (["describe", "no.jpg", "-o", "d.npz"], "no.jpg does not exist"),
+        (["describe", ".", "-o", "d.csv"], "d.csv: descriptors are written as .npz"),
+        (["lessons", "x", "77"], "'77' is not a lesson"),
+    ],
+)
+def test_bad_input(
+    market: Path, tmp_path: Path, monkeypatch: Any, args: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DPLIB_DATA", str(market))
+    out = ["--out", str(tmp_path / "run")] if args[0] == "train" else []
+    with pytest.raises(DplibError) as e:
+        run(*args, *out)
+    assert words in str(e.value)
+    assert not (tmp_path / "d.npz").exists() and not (tmp_path / "x").exists()
+
+
+# ---------------------------------------------------------------------- quickstart
+
+METRICS = {
+    "rank1": 0.7,
+    "map": 0.5,
+    "minp": 0.2,
+    "seconds": 200.0,
+    "seed": 0,
+    "baselines": {"chance": {"rank1": 0.01, "map": 0.02}},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose lesson 0 writes the metrics that it finds in its folder."""
+    code = (
+        "import os, shutil\nfrom pathlib import Path\n"
+        "out = Path(os.environ['DPLIB_OUT'])\n"
+        "print('data:', os.environ['DPLIB_DATA'])\n"
+        "print('resumed' if (out / 'toy/checkpoint.pt').exists() else 'anew')\n"
+        "(out / 'toy').mkdir(exist_ok=True)\n(out / 'toy/checkpoint.pt').touch()\n"
+        f"shutil.copy({str(tmp_path / 'given.json')!r}, out / 'metrics.json')"
+    )
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(nb, tmp_path / "notebooks/00_quickstart.ipynb")
+    monkeypatch.setattr(workspace, "checkout", lambda: tmp_path)
+    monkeypatch.delenv("DPLIB_DATA", raising=False)
+    (tmp_path / "given.json").write_text(json.dumps(METRICS))
+    return tmp_path
+
+
+def test_quickstart_prints_the_table_and_starts_anew_when_done(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        __main__.quickstart(None, None)
+        said = capsys.readouterr().out
+        assert "anew" in said and f"data: {project / 'data'}" in said
+        assert "Deep-Person      70.0    50.0    20.0" in said
+        assert "chance            1.0     2.0       –" in said
+        assert "make lab" in said
+    out = project / "runs/quickstart"
+    names = {p.name for p in out.iterdir()}
+    assert names >= {"00_quickstart.ipynb", "00_quickstart.html", "metrics.json"}
+    (out / "metrics.json").unlink()  # as after an interrupt
+    __main__.quickstart(None, None)
+    assert "resumed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["{", json.dumps({"rank1": 1}), "[]"])
+def test_quickstart_checks_the_metrics(project: Path, text: str) -> None:
+    (project / "given.json").write_text(text)
+    with pytest.raises(DplibError, match="its metrics are not in"):
+        __main__.quickstart(None, None)
+
+
+def test_lab_copies_the_lessons_and_starts_jupyterlab(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    def start(command: list[str], cwd: Path) -> Any:
+        started.append((command, cwd))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("subprocess.run", start)
+    run("lab", "--no-browser", "--port=9999")
+    ((command, cwd),) = started
+    assert command[1:5] == ["-m", "jupyterlab", "--no-browser", "--port=9999"]
+    assert [p.name for p in cwd.iterdir()] == ["00_quickstart.ipynb"]
+    assert cwd == project / "my-lessons"
+
+
+def test_lessons_command(project: Path) -> None:
+    assert "written" in run("lessons", project / "mine", "0")
+    assert "yours already" in run("lessons", project / "mine")
+
+
+def test_doctor_says_what_is_missing(market: Path, monkeypatch: Any) -> None:
+    said = run("doctor", "--root", market)
+    for what in ("Python", "PyTorch", "memory", "toymarket", "ImageNet", "disk"):
+        assert what in said
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = run("doctor", "--root", market, code=1)
+    assert "✗ [notebooks]    not there: jupyterlab" in said
+    assert "pip install -e '.[notebooks]'" in said and "To mend: 1" in said
+
+
+def test_find_lesson_error_before_anything_is_built(
+    project: Path, monkeypatch: Any
+) -> None:
+    (project / "notebooks/00_quickstart.ipynb").unlink()
+    assert lessons.find_lessons() == {}
+    with pytest.raises(DplibError, match="none is built yet: run `make notebooks`"):
+        __main__.quickstart(None, None)

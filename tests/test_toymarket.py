@@ -1,0 +1,494 @@
+"""ToyMarket: what is drawn, how it is laid out, and that it is the same anywhere."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dplib import DplibError, toymarket
+from dplib.toypeople import PALETTE
+
+SMALL = {"train_pids": 6, "test_pids": 4, "progress": False}
+NAME = re.compile(r"(-1|\d{4})_c([1-6])s([1-6])_(\d{6})_(\d{2})\.jpg")
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+def _names(folder: Path) -> list[str]:
+    return [p.name for p in folder.iterdir()]
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "nuisance.csv").open(newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def _pids(folder: Path) -> dict[tuple[int, int], list[str]]:
+    """(pid, camera) → file names of one folder."""
+    found = defaultdict(list)
+    for p in sorted(folder.iterdir()):
+        m = NAME.fullmatch(p.name)
+        assert m, p.name
+        found[int(m[1]), int(m[2])].append(p.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toymarket.generate(tmp_path_factory.mktemp("toy"), workers=1, **SMALL)
+
+
+# --- layout -------------------------------------------------------------------------
+
+
+def test_layout_is_market1501s(small: Path) -> None:
+    assert small.name == "ToyMarket"
+    for folder in toymarket.FOLDERS:
+        assert len(_pids(small / folder)) > 3
+        for p in list((small / folder).iterdir())[:5]:
+            with Image.open(p) as image:
+                assert (image.format, image.size, image.mode) == (
+                    "JPEG",
+                    (64, 128),
+                    "RGB",
+                )
+
+
+def test_pids_and_cameras(small: Path) -> None:
+    train, test, query, boxes = (_pids(small / f) for f in toymarket.FOLDERS)
+    train_pids = {p for p, _ in train}
+    test_pids = {p for p, _ in test} - {-1, 0}
+    assert len(train_pids) == 6 and len(test_pids) == 4
+    assert not train_pids & test_pids
+    assert min(train_pids | test_pids) > 0
+    assert {p for p, _ in query} == test_pids == {p for p, _ in boxes}
+    assert sum(len(v) for (p, _), v in test.items() if p == 0) == 8
+    assert sum(len(v) for (p, _), v in test.items() if p == -1) == 6
+    for found in (train, query):
+        for pid in {p for p, _ in found}:
+            assert len([c for p, c in found if p == pid]) >= 2
+
+
+def test_one_query_per_camera_with_a_match_elsewhere(small: Path) -> None:
+    _, test, query, boxes = (_pids(small / f) for f in toymarket.FOLDERS)
+    for (pid, camera), names in query.items():
+        assert len(names) == 1
+        assert any(p == pid and c != camera for p, c in test)
+        assert names[0] not in test[pid, camera]
+        assert names[0] in boxes[pid, camera]  # the query's moment, well boxed
+        assert 2 <= len(boxes[pid, camera]) <= 3
+
+
+def test_two_to_four_train_images_per_camera(small: Path) -> None:
+    train = _pids(small / "bounding_box_train")
+    assert {len(names) for names in train.values()} <= {2, 3, 4}
+
+
+def test_nuisance_rows_are_the_images(small: Path) -> None:
+    rows = _rows(small)
+    on_disk = {
+        f"{f}/{p.name}" for f in toymarket.FOLDERS for p in (small / f).iterdir()
+    }
+    assert len(rows) == len(on_disk)
+    assert {f"{r['folder']}/{r['file']}" for r in rows} == on_disk
+    stamp = f"{toymarket.VERSION}:{toymarket.generator_hash()}"
+    for r in rows:
+        m = NAME.fullmatch(r["file"])
+        assert m and (int(m[1]), int(m[2])) == (int(r["pid"]), int(r["camid"]))
+        assert r["generator"] == stamp
+        assert 0 <= float(r["occlusion"]) <= 0.9
+
+
+def test_a_row_draws_its_image_again(small: Path) -> None:
+    for r in _rows(small)[::9]:
+        image, _ = toymarket.draw(
+            int(r["person"]),
+            int(r["camid"]),
+            seed=int(r["seed"]),
+            occlusion=float(r["occlusion"]),
+            blur=float(r["blur"]),
+            shift=(float(r["shift_x"]), float(r["shift_y"])),
+            scale=float(r["scale"]),
+            pose=float(r["pose"]),
+            viewpoint=float(r["viewpoint"]),
+            background=int(r["background"]),
+            light=int(r["light"]),
+            clutter=float(r["clutter"]),
+        )
+        with Image.open(small / r["folder"] / r["file"]) as stored:
+            assert np.array_equal(np.asarray(stored), np.asarray(image)), r["file"]
+
+
+# --- determinism, idempotence, atomicity --------------------------------------------
+
+
+def test_same_bytes_with_one_and_two_workers(small: Path, tmp_path: Path) -> None:
+    two = toymarket.generate(tmp_path, workers=2, **SMALL)
+    assert _bytes(small) == _bytes(two)
+
+
+def test_same_bytes_when_workers_are_spawned(small: Path, tmp_path: Path) -> None:
+    """As on Windows and macOS, where nothing is inherited from the parent."""
+    code = (
+        "import multiprocessing, sys; multiprocessing.set_start_method('spawn');"
+        "from dplib import toymarket;"
+        f"toymarket.generate(sys.argv[1], workers=2, **{SMALL!r})"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert _bytes(small) == _bytes(tmp_path / "ToyMarket")
+
+
+def test_another_seed_draws_others(small: Path, tmp_path: Path) -> None:
+    other = toymarket.generate(tmp_path, workers=1, seed=1, **SMALL)
+    a, b = _bytes(small), _bytes(other)
+    shared = [k for k in a if k in b and k.endswith(".jpg")]
+    assert not any(a[k] == b[k] for k in shared)
+    assert a["nuisance.csv"] != b["nuisance.csv"]
+
+
+def test_complete_set_is_returned_untouched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = {"train_pids": 2, "test_pids": 2, "workers": 1, "progress": False}
+    folder = toymarket.generate(tmp_path, **args)
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+
+    def fail(*_: object) -> None:
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(toymarket, "render", fail)
+    assert toymarket.generate(tmp_path, **args) == folder
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+    assert capsys.readouterr().out == ""
+
+
+def test_redrawn_when_settings_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = {"test_pids": 2, "workers": 1, "progress": False}
+    folder = toymarket.generate(tmp_path, train_pids=2, **args)
+    first = _bytes(folder)
+    toymarket.generate(tmp_path, train_pids=3, **args)
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert "train_pids=2" in out and "train_pids=3" in out
+    assert len({p for p, _ in _pids(folder / "bounding_box_train")}) == 3
+    assert _bytes(folder) != first
+    assert _names(tmp_path) == ["ToyMarket"]
+
+
+@pytest.mark.parametrize("damage", ["image", "record", "table", "version"])
+def test_redrawn_when_damaged(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = {"train_pids": 2, "test_pids": 2, "workers": 1, "progress": False}
+    folder = toymarket.generate(tmp_path, **args)
+    whole = _bytes(folder)
+    record = folder / "toymarket.json"
+    if damage == "image":
+        next((folder / "query").iterdir()).unlink()
+    elif damage == "record":
+        record.write_text("{")
+    elif damage == "table":
+        (folder / "nuisance.csv").unlink()
+    else:
+        data = json.loads(record.read_text())
+        data["settings"]["generator"] = "0.9:000000000000"
+        record.write_text(json.dumps(data))
+    toymarket.generate(tmp_path, **args)
+    assert "Redrawing" in capsys.readouterr().out
+    assert _bytes(folder) == whole
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_full_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        path.write_bytes(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    if workers == 1:
+        monkeypatch.setattr(toymarket, "_write", full)
+    else:  # only the table, which the parent writes: workers may not see the patch
+        real = toymarket._write
+
+        def at_the_end(path: Path, data: bytes) -> None:
+            (full if path.name == "nuisance.csv" else real)(path, data)
+
+        monkeypatch.setattr(toymarket, "_write", at_the_end)
+    with pytest.raises(DplibError, match=r"disk is full.* \d+ MB.*[Ff]ree some space"):
+        toymarket.generate(tmp_path, workers=workers, **SMALL)
+    assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("x"), KeyboardInterrupt()])
+def test_error_or_interrupt_keeps_the_old_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    args = {"test_pids": 2, "workers": 1, "progress": False}
+    folder = toymarket.generate(tmp_path, train_pids=2, **args)
+    before = _bytes(folder)
+    count = 0
+
+    def fail(path: Path, data: bytes) -> None:
+        nonlocal count
+        count += 1
+        if count > 5:
+            raise error
+        path.write_bytes(data)
+
+    monkeypatch.setattr(toymarket, "_write", fail)
+    with pytest.raises(type(error)):
+        toymarket.generate(tmp_path, train_pids=3, **args)
+    assert _names(tmp_path) == ["ToyMarket"]
+    assert _bytes(folder) == before
+
+
+def test_failed_swap_brings_the_old_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = {"test_pids": 2, "workers": 1, "progress": False}
+    folder = toymarket.generate(tmp_path, train_pids=2, **args)
+    before = _bytes(folder)
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.parent.name.startswith(".ToyMarket-") and self.name == "ToyMarket":
+            raise PermissionError(errno.EACCES, "denied", str(self))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(DplibError, match="could not be written"):
+        toymarket.generate(tmp_path, train_pids=3, **args)
+    assert _names(tmp_path) == ["ToyMarket"]
+    assert _bytes(folder) == before
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "ToyMarket").mkdir()
+    (tmp_path / "ToyMarket" / "thesis.tex").write_text("mine")
+    with pytest.raises(DplibError, match=r"no toymarket\.json"):
+        toymarket.generate(tmp_path, workers=1, **SMALL)
+    assert (tmp_path / "ToyMarket" / "thesis.tex").read_text() == "mine"
+
+
+# --- one picture --------------------------------------------------------------------
+
+CALM = {"viewpoint": "front", "pose": 0.2, "background": 3, "light": 3, "clutter": 0.0}
+
+
+def _mask(pid: int = 5, camera: int = 1, **changes: object) -> np.ndarray:
+    return np.asarray(toymarket.draw(pid, camera, **(CALM | changes))[1]) > 0
+
+
+def test_draw_returns_image_and_exact_mask() -> None:
+    image, mask = toymarket.draw(5, 1, **CALM)
+    assert (image.size, image.mode) == ((64, 128), "RGB")
+    assert (mask.size, mask.mode) == ((64, 128), "L")
+    assert set(np.unique(np.asarray(mask))) == {0, 255}
+    assert 0.1 < (np.asarray(mask) > 0).mean() < 0.6
+    again, _ = toymarket.draw(toymarket.identity(5), 1, **CALM)
+    assert np.array_equal(np.asarray(image), np.asarray(again))
+    # the mask is where another person would change the picture: outside little does
+    other, other_mask = toymarket.draw(9, 1, **CALM)
+    change = np.abs(np.asarray(image, float) - np.asarray(other, float)).mean(axis=2)
+    either = (np.asarray(mask) > 0) | (np.asarray(other_mask) > 0)
+    assert change[either].mean() > 8 * change[~either].mean()
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_occlusion_hides_that_share(share: float, seed: int) -> None:
+    whole = _mask(seed=seed).sum()
+    seen = _mask(seed=seed, occlusion=share)
+    assert 1 - seen.sum() / whole == pytest.approx(share, abs=0.05)
+    assert not (seen & ~_mask(seed=seed)).any()
+
+
+def test_shift_moves_the_figure() -> None:
+    ys, xs = np.nonzero(_mask(scale=0.7))
+    for shift, dx, dy in (
+        ((0.1, 0.0), 6.4, 0),
+        (-0.1, 0, -12.8),
+        ((-0.1, 0.05), -6.4, 6.4),
+    ):
+        y2, x2 = np.nonzero(_mask(scale=0.7, shift=shift))
+        assert x2.mean() - xs.mean() == pytest.approx(dx, abs=0.5)
+        assert y2.mean() - ys.mean() == pytest.approx(dy, abs=0.5)
+
+
+def test_scale_resizes_the_figure() -> None:
+    assert _mask(scale=0.5).sum() / _mask(scale=0.9).sum() == pytest.approx(
+        (0.5 / 0.9) ** 2, rel=0.08
+    )
+
+
+def test_blur_lowers_gradient_energy_and_keeps_the_mask() -> None:
+    def energy(blur: float) -> float:
+        grey = np.asarray(
+            toymarket.draw(5, 1, blur=blur, **CALM)[0].convert("L"), float
+        )
+        return float((np.diff(grey, axis=0) ** 2).sum() + (np.diff(grey) ** 2).sum())
+
+    sharp, soft, softer = energy(0), energy(1.0), energy(2.5)
+    assert softer < 0.6 * soft < 0.6 * 0.8 * sharp
+    assert np.array_equal(_mask(), _mask(blur=2.5))
+
+
+@pytest.mark.parametrize(
+    "change", [{"background": 4}, {"light": 4}, {"clutter": 5.0}, {"blur": 1.0}]
+)
+def test_surroundings_leave_the_mask_alone(change: dict[str, float]) -> None:
+    assert np.array_equal(_mask(), _mask(**change))
+    a, _ = toymarket.draw(5, 1, **CALM)
+    b, _ = toymarket.draw(5, 1, **(CALM | change))
+    assert not np.array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_pose_and_viewpoint_change_the_figure() -> None:
+    assert not np.array_equal(_mask(), _mask(pose=0.7))
+    assert _mask(viewpoint="left").sum() < _mask(viewpoint="front").sum()
+    assert np.array_equal(_mask(viewpoint="right"), _mask(viewpoint=90))
+
+
+def test_cameras_see_the_same_person_differently() -> None:
+    person = [
+        np.asarray(toymarket.draw(5, c, **CALM)[0], float)[30:60, 26:38].mean(
+            axis=(0, 1)
+        )
+        for c in range(1, 7)
+    ]
+    gaps = [np.abs(a - b).max() for i, a in enumerate(person) for b in person[i + 1 :]]
+    assert min(gaps) > 2
+
+
+# --- who ----------------------------------------------------------------------------
+
+
+def _worn(p: toymarket.Identity) -> tuple[str, str]:
+    def name(rgb: tuple[int, int, int]) -> str:
+        gaps = [np.abs(np.subtract(c, rgb)).sum() for _, c, _ in PALETTE]
+        return PALETTE[int(np.argmin(gaps))][0]
+
+    return name(p.upper_colour), name(p.lower_colour)
+
+
+def test_layout_permutes_shared_colours() -> None:
+    """Red above blue and blue above red are two people of one group."""
+    size = toymarket.DIFFICULTY.group
+    swapped = 0
+    for first in range(1, 40 * size, size):
+        worn = [_worn(toymarket.identity(first + i)) for i in range(size)]
+        swapped += any(a[::-1] == b and a[0] != a[1] for a in worn for b in worn)
+    assert swapped >= 10
+
+
+def test_all_people_differ() -> None:
+    for cues in toymarket.CUES:
+        people = {replace(toymarket.identity(p, 0, cues), pid=0) for p in range(1, 401)}
+        assert len(people) == 400
+
+
+def test_global_cues_have_no_vertical_order() -> None:
+    for pid in range(1, 30):
+        p = toymarket.identity(pid, 0, "global")
+        assert p.upper_colour == p.lower_colour == p.shoes
+        assert p.upper_pattern == p.lower_pattern
+        assert (p.hat, p.bag, p.lower, p.sleeve) == ("none", "none", "trousers", 1.0)
+    assert (
+        len({toymarket.identity(p, 0, "global").upper_colour for p in range(1, 30)})
+        > 25
+    )
+
+
+def test_global_set_is_drawn(tmp_path: Path) -> None:
+    args = {"train_pids": 2, "test_pids": 2, "workers": 1, "progress": False}
+    folder = toymarket.generate(tmp_path, cues="global", **args)
+    assert len(_rows(folder)) > 30
+
+
+def test_identity_depends_on_seed_and_cues_only() -> None:
+    assert toymarket.identity(7) == toymarket.identity(7, 0, "layout")
+    assert toymarket.identity(7) != toymarket.identity(7, seed=1)
+    assert toymarket.identity(7) != toymarket.identity(7, cues="global")
+
+
+def test_generator_hash_is_short_hex() -> None:
+    assert re.fullmatch(r"[0-9a-f]{12}", toymarket.generator_hash())
+
+
+# --- bad input ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"camera": 7}, "camera=7: expected 1, …, 6"),
+        ({"camera": 0}, "camera=0"),
+        ({"occlusion": 0.95}, "occlusion=0.95: expected a number from 0 to 0.9"),
+        ({"occlusion": -0.1}, "occlusion=-0.1"),
+        ({"occlusion": float("nan")}, "occlusion=nan"),
+        ({"blur": -1}, "blur=-1"),
+        ({"shift": (2, 0)}, "shift=2"),
+        ({"shift": (1, 2, 3)}, "shift="),
+        ({"shift": "up"}, "shift="),
+        ({"scale": 0}, "scale=0"),
+        ({"pose": 1.5}, "pose=1.5"),
+        ({"viewpoint": "above"}, "viewpoint='above': expected degrees or front"),
+        ({"background": -1}, "background=-1"),
+        ({"background": 1.5}, "background=1.5"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 0.5}, "seed=0.5"),
+        ({"identity": 0}, "pid=0"),
+        ({"identity": "Ann"}, "identity='Ann'"),
+        ({"cues": "colour"}, "cues='colour': expected one of layout, global"),
+    ],
+)
+def test_draw_refuses(changes: dict[str, object], message: str) -> None:
+    args = {"identity": 5, "camera": 1} | changes
+    with pytest.raises(DplibError, match=re.escape(message)):
+        toymarket.draw(**args)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_pids": 1}, "train_pids=1: expected a whole number, at least 2"),
+        ({"test_pids": 0}, "test_pids=0"),
+        ({"train_pids": 2.5}, "train_pids=2.5"),
+        ({"train_pids": 9000, "test_pids": 1000}, "four digits"),
+        ({"seed": -1}, "seed=-1"),
+        ({"workers": 0}, "workers=0"),
+        ({"cues": "both"}, "cues='both': expected one of layout, global"),
+    ],
+)
+def test_generate_refuses(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DplibError, match=re.escape(message)):
+        toymarket.generate(tmp_path, **(SMALL | changes))
+    assert _names(tmp_path) == []
+
+
+def test_root_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(DplibError, match="could not be written"):
+        toymarket.generate(tmp_path / "data", workers=1, **SMALL)

@@ -7,6 +7,7 @@ inside the commands, so that help appears at once.
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from enum import StrEnum
@@ -147,10 +148,11 @@ def lab(
     command = [sys.executable, "-m", "jupyterlab", *context.args]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # JupyterLab asks by itself
     try:
         code = subprocess.run(command, cwd=dest).returncode
-    except KeyboardInterrupt:
-        code = 0
+    finally:
+        signal.signal(signal.SIGINT, before)
     raise typer.Exit(code)
 
 
@@ -186,7 +188,7 @@ def data_verify(
 @data_app.command("toymarket")
 def data_toymarket(
     root: Root = None,
-    train_pids: Annotated[int, typer.Option(help="People to train on")] = 300,
+    train_pids: Annotated[int, typer.Option(help="People to train on")] = 600,
     test_pids: Annotated[int, typer.Option(help="People to be ranked")] = 200,
     seed: Annotated[int, typer.Option(help="The same seed, the same bytes")] = 0,
     workers: Annotated[
@@ -252,7 +254,10 @@ def train(
         epochs=epochs,
         weights=start,
     )
-    print(f"Checkpoint: {result.checkpoint}")
+    print(
+        f"Checkpoint: {result.checkpoint} ({len(result.history):,} iterations in "
+        f"{result.seconds:.0f} s, {result.clipped_share:.1%} of them clipped)"
+    )
     if result.interrupted:
         print("Interrupted and saved: the same command goes on from here.")
         raise typer.Exit(130)
@@ -263,7 +268,15 @@ def train(
     from . import model
 
     metrics = _measure(result.model, found, device)
-    record = {**_record(seed, found), "preset": preset, "metrics": metrics}
+    record = {
+        **_record(seed, found),
+        "preset": preset,
+        "iterations": len(result.history),
+        "training seconds": round(result.seconds),
+        "clipped share": round(result.clipped_share, 4),
+        "metrics": metrics,
+        "pids": sorted(found.labels),  # class i is pids[i]
+    }
     print(f"Model and record: {model.save(result.model, export, record)}")
 
 

@@ -7,6 +7,7 @@ Market-1501's layout ``0002_c1s1_000451_03.jpg`` is pid 2 seen by camera 1 in se
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -128,11 +129,13 @@ def _market1501(root: Path) -> ReIDData:
 def _toymarket(root: Path) -> ReIDData:
     from dplib import toymarket
 
-    home = root / "ToyMarket"
-    if (root / _FOLDERS[0]).is_dir():
-        home = root
-    elif not home.is_dir():
-        home = toymarket.generate(root)
+    home = root if (root / "toymarket.json").is_file() else root / "ToyMarket"
+    settings = {}
+    if (home / "toymarket.json").is_file():  # as it was asked for
+        text = (home / "toymarket.json").read_text(encoding="utf-8")
+        settings = dict(json.loads(text)["settings"])
+        settings.pop("generator")
+    home = toymarket.generate(home.parent, **settings)  # at once when it is there
     return _market_layout("toymarket", _locate(home, ".", "ToyMarket", "draw it again"))
 
 
@@ -245,16 +248,17 @@ def verify(data: ReIDData) -> str:
     expected: dict[str, Any] = PUBLISHED.get(data.name, {})
     if data.name == "toymarket":
         expected = counts(_listed(data))
-    lines = [f"{data.name} at {data.root}", f"{'':22}{'found':>8}{'published':>11}"]
+    source = "listed" if data.name == "toymarket" else "published"
+    lines = [f"{data.name} at {data.root}", f"{'':22}{'found':>8}{source:>11}"]
     wrong = []
     for key, n in found.items():
         want = expected.get(key)
         lines.append(f"{key:22}{n:>8,}{'–' if want is None else f'{want:,}':>11}")
         if want is not None and n != want:
-            wrong.append(f"{key}: {n:,} found, {want:,} published")
+            wrong.append(f"{key}: {n:,} found, {want:,} {source}")
     if wrong:
         raise DatasetError(
-            f"{data.name} at {data.root} is not the published set: {'; '.join(wrong)}. "
+            f"{data.name} at {data.root} is not the {source} set: {'; '.join(wrong)}. "
             "Extract the archive again into an empty folder (ToyMarket: draw it again)"
         )
     return "\n".join(lines)

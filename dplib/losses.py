@@ -103,9 +103,9 @@ def deep_person_loss(
 ) -> LossParts:
     """Equation 3 over the branches that ``outputs`` holds.
 
-    weights: (λ1, λ2, λ3) of BtR, BpI and BgI; a branch of weight 0 is reported and gets
-    no gradient at all. ``ranking=False`` leaves BtR out, for a model without that branch
-    (its fm is there all the same).
+    weights: (λ1, λ2, λ3) of BtR, BpI and BgI; a branch of weight 0 is reported and
+    gets no gradient at all. ``ranking=False`` leaves BtR out, for a model without that
+    branch (its fm is there all the same).
     Raises DplibError when no branch is left.
     """
     triplet = batch_hard_triplet(outputs.fm, labels, margin) if ranking else None

@@ -83,11 +83,11 @@ _ALL = (
         image_size=(128, 64),
         weights=None,
         part_units=64,
-        p=16,
+        p=8,  # small batches: more updates, and hardest negatives less hard
         k=4,
-        lr=2e-3,
-        epochs=40,
-        decay_start=20,
+        lr=1.5e-3,
+        epochs=32,
+        decay_start=16,
     ),
     Preset(
         "market-cpu",

@@ -323,7 +323,7 @@ def _state(folder: Path, s: _Settings) -> str:
 def generate(
     root: str | os.PathLike[str],
     *,
-    train_pids: int = 300,
+    train_pids: int = 600,
     test_pids: int = 200,
     seed: int = 0,
     workers: int | None = None,

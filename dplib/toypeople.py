@@ -23,28 +23,28 @@ class Difficulty:
     """How hard the set is. Rates are probabilities, ranges are (least, most)."""
 
     group: int = 4  # people who wear the same colours
-    twin_rate: float = 0.35  # groups whose members differ in `twin_details` only
+    twin_rate: float = 0.16  # groups whose members differ in `twin_details` only
     twin_details: tuple[int, int] = (1, 2)
-    tailor_rate: float = 0.5  # a member of another group shares a garment's cut
+    tailor_rate: float = 0.3  # a member of another group shares a garment's cut
     colour_jitter: float = 5.0  # of a person's palette, in 0..255
-    cast: float = 1.0  # strength of the cameras' colours; 0 makes them alike
-    light_colour: float = 0.04  # sd of each channel's gain between moments
-    light_level: float = 0.17  # sd of the exposure between moments, natural log
-    light_slope: float = 0.18  # sd of the brightness gradient over the picture
-    light_gamma: float = 0.12  # sd of the tone curve, natural log
+    cast: float = 0.55  # strength of the cameras' colours; 0 makes them alike
+    light_colour: float = 0.03  # sd of each channel's gain between moments
+    light_level: float = 0.13  # sd of the exposure between moments, natural log
+    light_slope: float = 0.12  # sd of the brightness gradient over the picture
+    light_gamma: float = 0.08  # sd of the tone curve, natural log
     light_shared: float = 0.6  # images of a track that have the track's light
-    haze: float = 0.10  # most
-    shadow_rate: float = 0.22
-    occluded: float = 0.28
-    occlusion: tuple[float, float] = (0.06, 0.55)
-    blurred: float = 0.40
-    blur: tuple[float, float] = (0.3, 1.5)  # sigma, pixels
-    shift: tuple[float, float] = (0.045, 0.04)  # sd, shares of width and height
-    scale: tuple[float, float] = (0.97, 0.09)  # mean and sd
-    bad_box: float = 0.12  # boxes with 2.5 times these errors
-    aspect: float = 0.07  # sd
+    haze: float = 0.06  # most
+    shadow_rate: float = 0.14
+    occluded: float = 0.18
+    occlusion: tuple[float, float] = (0.05, 0.4)
+    blurred: float = 0.3
+    blur: tuple[float, float] = (0.3, 1.0)  # sigma, pixels
+    shift: tuple[float, float] = (0.03, 0.03)  # sd, shares of width and height
+    scale: tuple[float, float] = (0.97, 0.06)  # mean and sd
+    bad_box: float = 0.06  # boxes with 2.5 times these errors
+    aspect: float = 0.05  # sd
     yaw: tuple[float, float] = (18.0, 14.0)  # sd between tracks, within one; degrees
-    clutter: float = 0.7  # passers-by and bicycles per picture
+    clutter: float = 0.55  # passers-by and bicycles per picture
     cameras: tuple[float, ...] = (0.0, 0.0, 0.5, 0.3, 0.14, 0.06)  # P(1), …, P(6)
 
 

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -60,6 +61,11 @@ class TrainResult:
     history: History
     checkpoint: Path
     interrupted: bool
+
+    @property
+    def seconds(self) -> float:
+        """What the iterations took together, in all sittings."""
+        return float(sum(h["seconds"] for h in self.history))
 
     @property
     def clipped_share(self) -> float:
@@ -155,6 +161,13 @@ class _Run:
         weights: str | Path | None,
     ) -> None:
         pids = [s.pid for s in data.train]
+        lone = sorted(pid for pid, n in Counter(pids).items() if n == 1)
+        if lone:
+            raise DplibError(
+                f"{data.name}: {len(lone)} training pids have one image only, the "
+                f"first is {lone[0]}; such an image is its own only positive. Train on "
+                "data.drop_single_images()"
+            )
         self.sampler = PKSampler(pids, preset.p, preset.k, seed)
         self.labels = torch.tensor([data.labels[pid] for pid in pids])
         self.num_ids = len(data.labels)
@@ -211,10 +224,12 @@ class _Run:
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).item()
         total = loss.total.item()
         if not math.isfinite(norm + total):
+            saved = f"; the last weights saved are in {self.path}"
+            where = saved if self.path.exists() else ""
             raise DplibError(
                 f"iteration {self.iteration}: loss {total}, gradient norm {norm}: the "
-                f"run diverged. The last epoch's weights are in {self.path}; train "
-                "with a lower lr or a smaller clip_norm"
+                f"run diverged{where}. Train with a lower "
+                "lr or a smaller clip_norm"
             )
         self.optimiser.step()
         active = None if loss.triplet is None else loss.triplet.active
@@ -276,8 +291,8 @@ class _Run:
         return f"{' '.join(text)} | chance {math.log(self.num_ids):.2f}"
 
     def warn_if_asleep(self, epoch: int) -> None:
-        """Warn once of a branch whose loss is at ln Nc after two epochs."""
-        if epoch < self.preset.ranking_only_epochs + 1:
+        """Warn once of a branch that two epochs of training left at ln Nc."""
+        if epoch < self.preset.ranking_only_epochs + 2:
             return
         last = self.history[-len(self.sampler) :]
         for key, name in (("part", "BpI"), ("global", "BgI")):
@@ -304,7 +319,7 @@ class _Run:
             "identity": json.dumps(self.identity),
             "history": json.dumps(self.history),
             "pids": self.pids,  # class i is pids[i]
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # its own class is no plain str
         }
         with _replacing(self.path) as part:
             torch.save(state, part)
@@ -332,6 +347,8 @@ class _Run:
             for k, v in self.identity.items()
             if identity.get(k) != v
         ]
+        if state.get("pids") != self.pids:
+            differ.append("its training pids are others")
         if differ:
             raise CheckpointError(
                 f"{self.path} holds another run: {'; '.join(differ)}; {advice}"

@@ -34,7 +34,8 @@ def test_rows_of_odd_heights(name: str, height: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "channels"), [("resnet50", 2048), ("resnet18", 512), ("mobilenet_v2", 1280)]
+    ("name", "channels"),
+    [("resnet50", 2048), ("resnet18", 512), ("mobilenet_v2", 1280)],
 )
 def test_full_width_is_torchvisions_own_network(name: str, channels: int) -> None:
     net, c, _ = backbones.build(name)

@@ -40,7 +40,9 @@ def _stub(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "untried", [None, ..., _stub, lambda x: ..., lambda x: None], ids=str
+    "untried",
+    [None, ..., _stub, lambda x: ..., lambda x: None],
+    ids=["None", "dots", "stub", "gives dots", "no return"],
 )
 def test_not_tried(capsys: pytest.CaptureFixture[str], untried: Any) -> None:
     assert "Not tried yet" in said(capsys, "99.1", untried)

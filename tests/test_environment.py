@@ -1,9 +1,13 @@
 """environment.yml and the Makefile say the same as pyproject.toml."""
 
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -45,3 +49,17 @@ def test_every_make_target_is_explained() -> None:
     assert wanted <= explained
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.M)
     assert phony and set(phony.group(1).split()) == explained
+
+
+def test_wheel_holds_code_assets_and_lessons_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="hatchling builds the wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("dplib-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {f"dplib/{p.name}" for p in (ROOT / "dplib").glob("*.py")}
+    assets = [p for p in (ROOT / "dplib/assets").rglob("*") if p.is_file()]
+    wanted |= {p.relative_to(ROOT).as_posix() for p in assets}
+    built = (ROOT / "notebooks").glob("*.ipynb")
+    wanted |= {f"dplib/assets/lessons/{p.name}" for p in built}
+    assert wanted == {n for n in names if ".dist-info/" not in n}

@@ -41,7 +41,8 @@ def reference(
     first = np.array([c.argmax() for c in cmc])
     ranks = range(1, (pids != -1).sum() + 1)
     curve = np.array([np.sum(first < r) / max(len(first), 1) for r in ranks])
-    return dict(cmc=curve, ap=np.array(ap), trapezoid=np.array(trapezoid), inp=inp)
+    measures = {"cmc": curve, "ap": ap, "trapezoid": trapezoid, "inp": inp}
+    return {k: np.array(v) for k, v in measures.items()}
 
 
 def compare(r: evaluation.Retrieval, want: dict[str, np.ndarray]) -> None:
@@ -279,7 +280,8 @@ def test_given_distances_equal_the_features_own() -> None:
     d = torch.cdist(query.features, gallery.features)
     a, b = evaluate(query, gallery), evaluate(query, gallery, distances=d)
     assert_close(a.cmc, b.cmc)
-    assert all(torch.equal(x, y) for x, y in zip(a.match_ranks, b.match_ranks))
+    pairs = zip(a.match_ranks, b.match_ranks, strict=True)
+    assert all(torch.equal(x, y) for x, y in pairs)
     worst = evaluate(query, gallery, distances=-d)
     assert worst.map < a.map
 
@@ -303,7 +305,7 @@ def test_descriptors_that_are_not_finite_are_refused(value: float) -> None:
         features = d.features.clone()
         features[3, 2] = value
         both = {"query": query, "gallery": gallery, name: d._replace(features=features)}
-        with pytest.raises(EvaluationError, match=rf"{name} descriptor 3 is not finite"):
+        with pytest.raises(EvaluationError, match=rf"{name} descriptor 3 is not fin"):
             evaluate(**both)
 
 

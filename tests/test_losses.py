@@ -74,12 +74,14 @@ def test_the_margin_shifts_the_hinge() -> None:
 def test_gradient_is_finite_when_two_images_are_identical() -> None:
     g = torch.Generator().manual_seed(0)
     base = torch.randn(4, 32, generator=g)
-    for fm in (base[[0, 0, 1, 2]], base[[0, 1, 0, 2]], base[[0, 0, 0, 0]]):
-        fm = fm.clone().requires_grad_()
-        r = losses.batch_hard_triplet(fm, torch.tensor([0, 0, 1, 1]))
-        r.loss.backward()
-        assert r.loss.isfinite()
-        assert fm.grad is not None and fm.grad.isfinite().all()
+    whole = base.round()  # whose squared distance is 0 exactly, without rounding
+    for values in (base, whole, 100 * base):
+        for rows in ([0, 0, 1, 2], [0, 1, 0, 2], [0, 0, 0, 0]):
+            fm = values[rows].requires_grad_()
+            r = losses.batch_hard_triplet(fm, torch.tensor([0, 0, 1, 1]))
+            r.loss.backward()
+            assert r.loss.isfinite()
+            assert fm.grad is not None and fm.grad.isfinite().all()
 
 
 def test_gradient_pulls_the_positive_and_pushes_the_negative() -> None:

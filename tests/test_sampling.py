@@ -34,7 +34,7 @@ def test_an_epoch(run: tuple[list[int], int, int, int]) -> None:
     for batch in batches:
         assert len(batch) == p * k
         pids = [labels[i] for i in batch]
-        assert Counter(pids) == {pid: k for pid in set(pids)}
+        assert Counter(pids) == dict.fromkeys(pids, k)
         assert len(set(pids)) == p
         pids_of_epoch += set(pids)
         uses = Counter(batch)

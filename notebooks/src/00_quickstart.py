@@ -163,6 +163,7 @@ plots.show(
 # Given the ranks of the true matches of each query, as a list of lists such as
 # `[[2, 4], [1], [1, 2, 9]]`, return rank-1 as a share in [0, 1].
 
+
 # %% tags=["exercise:0.1"]
 def rank_one(ranks_per_query):
     return ...
@@ -186,6 +187,7 @@ check("0.1", rank_one)
 # ### Exercise 0.2 · average precision (difficulty 2, 10 minutes)
 #
 # Given the ranks of one query's true matches (in any order), return its AP.
+
 
 # %% tags=["exercise:0.2"]
 def average_precision(ranks):
@@ -222,6 +224,7 @@ check("0.2", average_precision)
 
 # %%
 predict("0.p1", ...)
+
 
 # %%
 def chance(samples, seed):
@@ -416,6 +419,7 @@ plots.show(
 #
 # The code of this lesson: `dplib/training.py` and `dplib/evaluation.py`, each short
 # enough to read in one sitting.
+
 
 # %%
 def scores(r):

@@ -83,6 +83,8 @@ def tiny() -> Preset:
         part_units=8,
         p=4,
         k=2,
+        lr=2e-3,
+        warmup=0,
         epochs=4,
         decay_start=2,
     )

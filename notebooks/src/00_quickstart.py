@@ -80,6 +80,7 @@ fig = plots.contact_sheet(
     [path for row in rows for path in row],
     ncols=longest,
     title="One person a row, as different cameras see them",
+    width=5.0,
 )
 plots.show(
     fig,
@@ -341,7 +342,7 @@ plots.show(
 # %% [markdown]
 # The three baselines had the same pictures and the same protocol; what lies between
 # them and the trained net was learned from other people. The schedule was
-# chosen on held-out *training* pids (`benchmarks/toy_preset.py`).
+# chosen on held-out *training* pids (`tools/choose_toy_preset.py`).
 
 # %% [markdown]
 # ### Exercise 0.3 · break the protocol (difficulty 2, 10 minutes)
@@ -405,8 +406,8 @@ plots.show(
 # With a ResNet-50 that starts from ImageNet, 256 x 128 pixels and 751 training pids,
 # the paper reports 92.31 / 79.58 (rank-1 / mAP, in percent) on Market-1501. Our toy
 # backbone has 0.7 million weights to that one's 23.5, sees drawn people, and starts
-# from nothing: the two results say nothing of each other. `preset="paper"` runs the paper's recipe
-# by the same code.
+# from nothing: the two results say nothing of each other. `preset="paper"` runs the
+# paper's recipe by the same code.
 #
 # | lesson | what it opens |
 # |---|---|

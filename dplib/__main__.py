@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,7 +80,10 @@ def quickstart(
         raise DplibError(f"Nothing can be written to {out}: {e}") from e
     env = {"DPLIB_OUT": str(out), "DPLIB_DATA": str(_root(root))}
     done = lessons.execute(lessons.find_lesson(0), out, env=env)
-    print(f"\n{metrics_table(read_metrics(metrics_file))}\n")
+    metrics = read_metrics(metrics_file)
+    metrics |= {"command": "python -m dplib quickstart", **_circumstances()}
+    lessons.write_atomically(metrics_file, json.dumps(metrics, indent=1) + "\n")
+    print(f"\n{metrics_table(metrics)}\n")
     print(f"Lesson 0 took {done.seconds:.0f} s. Look at it: {done.html}")
     print(f"All that it wrote: {out}")
     make = "make lab, or " if workspace.checkout() else ""
@@ -261,6 +265,14 @@ def train(
     if result.interrupted:
         print("Interrupted and saved: the same command goes on from here.")
         raise typer.Exit(130)
+    done = {
+        **_record(seed, found),
+        "preset": preset,
+        "iterations": len(result.history),
+        "seconds": round(result.seconds),
+        "clipped share": round(result.clipped_share, 4),
+    }
+    lessons.write_atomically(folder / "train.json", json.dumps(done, indent=1) + "\n")
     if export is None:
         more = f" --val-pids {val_pids}" if val_pids else ""
         print(f"Evaluate it: python -m dplib evaluate {folder} --data {data}{more}")
@@ -269,11 +281,7 @@ def train(
 
     metrics = _measure(result.model, found, device)
     record = {
-        **_record(seed, found),
-        "preset": preset,
-        "iterations": len(result.history),
-        "training seconds": round(result.seconds),
-        "clipped share": round(result.clipped_share, 4),
+        **done,
         "metrics": metrics,
         "pids": sorted(found.labels),  # class i is pids[i]
     }
@@ -301,7 +309,10 @@ def evaluate(
     found = datasets.load(data, _root(root), val_pids=val_pids, seed=seed)
     metrics = _measure(net, found, device)
     if metrics_json:
-        record = {**_record(seed, found), "checkpoint": checkpoint, **metrics}
+        record = {**_record(seed, found), "checkpoint": checkpoint, "metrics": metrics}
+        trained = Path(checkpoint) / "train.json"
+        if trained.is_file():
+            record["training"] = json.loads(trained.read_text("utf-8"))
         lessons.write_atomically(metrics_json, json.dumps(record, indent=1) + "\n")
         print(f"Written: {metrics_json}")
 
@@ -362,20 +373,26 @@ def _measure(net: Any, found: Any, device: str) -> dict[str, float]:
 
 def _record(seed: int, found: Any) -> dict[str, Any]:
     """How a result came about: command, commit, seed, data, versions."""
-    from . import doctor
-
     words = [Path(a).name if Path(a).is_absolute() else a for a in sys.argv[1:]]
     record: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "dplib", *words]),
-        "commit": _commit(),
         "seed": seed,
         "data": found.name,
-        "versions": doctor.versions(),
+        **_circumstances(),
     }
     drawn = found.root / "toymarket.json"
     if drawn.is_file():
         record["toymarket"] = json.loads(drawn.read_text("utf-8"))
     return record
+
+
+def _circumstances() -> dict[str, Any]:
+    """When, from which code and on what a result was made."""
+    from . import doctor
+
+    now = datetime.now(UTC).strftime("%Y-%m-%d")
+    here = {"cores": os.cpu_count(), "versions": doctor.versions()}
+    return {"date": now, "commit": _commit(), **here}
 
 
 def _commit() -> str | None:

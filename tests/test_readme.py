@@ -1,0 +1,27 @@
+"""What the README says stands in the records of runs, and its links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import make_figures
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_table_is_what_the_records_say() -> None:
+    start, end = make_figures.MARK
+    shown = README.partition(start)[2].partition(end)[0]
+    assert shown == make_figures.table()
+
+
+def test_links_to_files_exist() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert len(links) >= 5
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_lessons_that_exist_are_linked() -> None:
+    built = sorted(p.name for p in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    assert built
+    assert all(f"(notebooks/{name})" in README for name in built)

@@ -339,14 +339,16 @@ def save(model: DeepPerson, path: str | Path, record: dict[str, Any]) -> Path:
         for k, v in model.state_dict().items()
     }
     config = json.dumps(model.config)
-    part = path.with_suffix(".tmp")
+    text = json.dumps({**record, "config": model.config}, indent=1) + "\n"
+    part, note = path.with_suffix(".tmp"), path.with_suffix(".json.tmp")
     try:
         save_file(state, part, metadata={"config": config})
-        text = json.dumps({**record, "config": model.config}, indent=1) + "\n"
-        path.with_suffix(".json").write_text(text, encoding="utf-8")
+        note.write_text(text, encoding="utf-8")
+        note.replace(path.with_suffix(".json"))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
     return path
 
 
@@ -369,7 +371,7 @@ def load(path: str | Path) -> DeepPerson:
             config, state = json.loads(saved["config"]), saved["model"]
     except Exception as e:
         raise CheckpointError(
-            f"checkpoint {path}: cannot be read ({type(e).__name__}: {e}); it is "
+            f"checkpoint {path}: cannot be read ({type(e).__name__}); it is "
             "truncated or was not written by dplib; copy it again or train anew"
         ) from e
     model = DeepPerson(**config)

@@ -339,7 +339,7 @@ class _Run:
             identity = json.loads(state["identity"])
         except Exception as e:
             raise CheckpointError(
-                f"checkpoint {self.path}: cannot be read ({type(e).__name__}: {e}); it "
+                f"checkpoint {self.path}: cannot be read ({type(e).__name__}); it "
                 f"is truncated or was not written by dplib; {advice}"
             ) from e
         differ = [

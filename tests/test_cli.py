@@ -74,7 +74,7 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
 
 
 def test_data_commands(market: Path, tmp_path: Path) -> None:
-    assert "published" in run("data", "verify", "toymarket", "--root", market)
+    assert "listed" in run("data", "verify", "toymarket", "--root", market)
     listed = run("data", "list", "--root", market)
     assert "✓ toymarket" in listed and "of 20 people" in listed
     assert "· market1501" in listed and "data/README.md" in listed
@@ -92,10 +92,11 @@ def test_evaluate_writes_its_metrics_with_a_record(
 ) -> None:
     path = tmp_path / "new" / "metrics.json"
     said = run("evaluate", checkpoint, "--root", market, "--metrics-json", path)
-    metrics = json.loads(path.read_text())
+    record = json.loads(path.read_text())
+    metrics = record["metrics"]
     assert f"{100 * metrics['rank1']:6.2f} %" in said and "map_trapezoid" in said
-    assert 0 < metrics["map"] <= 1 and metrics["data"] == "toymarket"
-    assert metrics["versions"]["torch"] and "toymarket" in metrics
+    assert 0 < metrics["map"] <= 1 and record["data"] == "toymarket"
+    assert record["versions"]["torch"] and "toymarket" in record
 
 
 def test_export_ships_the_model_with_its_metrics(

@@ -286,10 +286,18 @@ def test_save_replaces_and_leaves_nothing_half_written(
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        model.save(small(seed=2), tmp_path / "toy", {"run": 2})
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    def full_later(self: Path, text: str, encoding: str) -> None:
+        full_disk(None, self, None)
+
+    for target, fail in (
+        ("safetensors.torch.save_file", full_disk),
+        ("pathlib.Path.write_text", full_later),
+    ):
+        with monkeypatch.context() as m:
+            m.setattr(target, fail)
+            with pytest.raises(OSError, match="No space"):
+                model.save(small(seed=2), tmp_path / "toy", {"run": 2})
+        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])

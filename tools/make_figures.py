@@ -2,9 +2,9 @@
 
     python tools/make_figures.py
 
-docs/ranked_gallery.png and docs/toy_curves.png need runs/quickstart (make run), noted in
-benchmarks/results/quickstart.json; docs/market_curves.png needs runs/market-cpu. The
-table stands between two marks in README.md; a test compares it with the records.
+docs/ranked_gallery.png and docs/toy_curves.png need runs/quickstart (make run), which
+benchmarks/results/quickstart.json notes; docs/market_curves.png needs runs/market-cpu.
+The table stands between two marks in README.md; a test compares it with the records.
 """
 
 from __future__ import annotations

@@ -129,13 +129,14 @@ def _market1501(root: Path) -> ReIDData:
 def _toymarket(root: Path) -> ReIDData:
     from dplib import toymarket
 
-    home = root if (root / "toymarket.json").is_file() else root / "ToyMarket"
-    settings = {}
-    if (home / "toymarket.json").is_file():  # as it was asked for
-        text = (home / "toymarket.json").read_text(encoding="utf-8")
-        settings = dict(json.loads(text)["settings"])
-        settings.pop("generator")
-    home = toymarket.generate(home.parent, **settings)  # at once when it is there
+    home = root if (root / _FOLDERS[0]).is_dir() else root / "ToyMarket"
+    settings = home / "toymarket.json"
+    if settings.is_file():  # as it was asked for; at once unless the drawing changed
+        asked = json.loads(settings.read_text(encoding="utf-8"))["settings"]
+        asked.pop("generator")
+        home = toymarket.generate(home.parent, **asked)
+    elif not home.is_dir():
+        home = toymarket.generate(root)
     return _market_layout("toymarket", _locate(home, ".", "ToyMarket", "draw it again"))
 
 

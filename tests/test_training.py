@@ -27,6 +27,7 @@ from dplib.datasets import ReIDData
 from dplib.losses import LossParts
 from dplib.model import CheckpointError, DeepPerson
 from dplib.presets import Preset
+from dplib.sampling import PKSampler
 from dplib.training import TrainResult, train
 
 
@@ -256,6 +257,28 @@ def test_adding_a_branch_leaves_batches_and_augmentation_unchanged(
             assert torch.equal(a, b)
         assert torch.equal(fms[0], other_fms[0])  # the same initial backbone
         assert not torch.equal(fms[1], other_fms[1])  # trained by other losses
+
+
+def test_each_epoch_takes_the_samplers_batches(
+    monkeypatch: pytest.MonkeyPatch, tiny: Preset, market: ReIDData, tmp_path: Path
+) -> None:
+    step, fed = training._Run.step, []
+
+    def record(
+        self: training._Run, images: Tensor, batch: list[int], epoch: int, b: int
+    ) -> LossParts:
+        fed.append((epoch, b, batch))
+        return step(self, images, batch, epoch, b)
+
+    with monkeypatch.context() as m:
+        m.setattr(training._Run, "step", record)
+        quiet(tiny, market, tmp_path, seed=7)
+    sampler = PKSampler([s.pid for s in market.train], tiny.p, tiny.k, 7)
+    want = []
+    for epoch in range(4):
+        sampler.set_epoch(epoch)
+        want += [(epoch, b, batch) for b, batch in enumerate(sampler)]
+    assert fed == want
 
 
 def test_seeds_change_what_is_fed(

@@ -122,7 +122,11 @@ def test_slider_changes_label_and_picture(lab: str, tmp_path: Path) -> None:
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         picture = page.locator(".jp-OutputArea img.widget-image")
-        picture.wait_for(timeout=180_000)
+        try:
+            picture.wait_for(timeout=180_000)
+        except sync_api.TimeoutError:
+            page.screenshot(path=tmp_path / "no_widget.png")
+            raise AssertionError(page.locator("body").inner_text()[-3000:]) from None
         label = page.locator(".widget-label", has_text="pid ").first
         before = picture.get_attribute("src"), label.inner_text()
         handle = page.locator(".widget-slider .noUi-handle").first

@@ -72,16 +72,10 @@ for name, count in datasets.counts(data).items():
 # what stays the same along a row, and what the cameras do to it.
 
 # %%
-people = sorted(data.labels)[:5]
-rows = [[s.path for s in data.train if s.pid == pid][::2][:7] for pid in people]
-longest = max(len(row) for row in rows)
-rows = [row for row in rows if len(row) == longest]
-fig = plots.contact_sheet(
-    [path for row in rows for path in row],
-    ncols=longest,
-    title="One person a row, as different cameras see them",
-    width=5.0,
-)
+people = sorted(data.labels)[:4]
+rows = [[s.path for s in data.train if s.pid == pid][::2][:5] for pid in people]
+pictures = [path for row in rows for path in row]
+fig = plots.contact_sheet(pictures, ncols=5, title="One person a row", width=5.0)
 plots.show(
     fig,
     alt="""Rows of small drawn pedestrians, one person a row. Clothes, hair and bags

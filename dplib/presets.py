@@ -87,7 +87,7 @@ _ALL = (
         k=4,
         lr=1.5e-3,
         epochs=32,
-        decay_start=16,
+        decay_start=24,
     ),
     Preset(
         "market-cpu",

@@ -225,7 +225,7 @@ def test_toymarkets_own_list_is_what_its_folder_is_compared_with(
     (home / "nuisance.csv").write_text(text, encoding="utf-8")
     assert "train images" in datasets.verify(toy)
     toy.query[0].path.unlink()
-    with pytest.raises(DatasetError, match="query images: 8 found, 9 published"):
+    with pytest.raises(DatasetError, match="query images: 8 found, 9 listed"):
         datasets.verify(datasets.load("toymarket", tmp_path))
 
 

@@ -119,6 +119,7 @@ def test_slider_changes_label_and_picture(lab: str, tmp_path: Path) -> None:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.goto(lab)
         page.locator(".jp-Notebook").wait_for(timeout=120_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         picture = page.locator(".jp-OutputArea img.widget-image")

@@ -87,8 +87,8 @@ def table() -> str:
         f"{ours['median paired ratio']:.2f} x the bare matrix product "
         f"({product:.2f} s); pytorch-metric-learning takes "
         f"{peer['median seconds']:.2f} s (`python benchmarks/evaluation.py`). "
-        f"Training runs at {steps['median paired ratio']:.2f} of the speed of the same step on "
-        "tensors already in memory (`python benchmarks/training.py`).",
+        f"Training runs at {steps['median paired ratio']:.2f} of the speed of the same "
+        "step on tensors already in memory (`python benchmarks/training.py`).",
         "",
     ]
     return "\n".join(lines)

@@ -1,16 +1,17 @@
-"""CMC, AP (step and trapezoid) and mINP under Market-1501's protocol (§4.2).
+"""CMC, AP (step and trapezoid) and mINP, under the protocols of §4.2.
 
-For each query the gallery is ranked by distance. Junk (pid -1) is dropped, and so are
-the images of the query's own pid from its own camera; distractors (pid 0) stay.
+"market1501": for each query the gallery is ranked by distance. Junk (pid -1) is
+dropped, and so are the images of the query's own pid from its own camera; distractors
+(pid 0) stay. "cuhk03" (that set's old protocol): one gallery image per pid, drawn from
+the other camera, several times.
 
-Nothing is sorted: every measure follows from the ranks of the true matches, and the
-rank of a match is 1 + the matches nearer than it + the wrong images at its distance
-or nearer. Ties count against the model, so that constant descriptors score nothing.
+Every measure follows from the ranks of the true matches (``dplib.ranks``). Ties count
+against the model, so that constant descriptors score nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,22 +20,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib import DplibError
+from dplib import ranks
 from dplib.datasets import JUNK
 from dplib.descriptors import Descriptors
+from dplib.ranks import EvaluationError as EvaluationError
 
 METRICS = ("euclidean", "cosine")
-PROTOCOLS = ("market1501",)
+PROTOCOLS = ("market1501", "cuhk03")
+MEASURES = ("rank1", "map", "map_trapezoid", "minp")
 CHOICES = {
     "metric": METRICS,
     "protocol": PROTOCOLS,
     "unmatched": ("raise", "skip"),
 }
-BLOCK = 256  # queries at a time: memory is BLOCK x G, whatever Q is
-
-
-class EvaluationError(DplibError):
-    """Descriptors or distances that cannot be ranked."""
 
 
 class RankedList(NamedTuple):
@@ -54,6 +52,9 @@ class Retrieval:
     ``ap``, by steps: the mean of the precision at each match. map_trapezoid: by the
     trapezoid rule, as Market-1501's own program has it. minp: mean of matches / rank
     of the last match. num_ranked: gallery images without junk.
+
+    Under "cuhk03" a query has one match in each draw: match_ranks holds its rank draw
+    by draw, the measures are means over draws, cmc_draws [draws, pids] their curves.
     """
 
     cmc: Tensor  # [num_ranked]
@@ -64,6 +65,8 @@ class Retrieval:
     ap: Tensor  # [Q]
     match_ranks: list[Tensor]  # Q x ranks from 1, ascending
     queries: Tensor  # [Q] index of each evaluated query, as given
+    cmc_draws: Tensor | None
+    _shares: dict[str, Tensor] = field(repr=False)
     _query: Descriptors = field(repr=False)
     _gallery: Descriptors = field(repr=False)
     _distances: Tensor | None = field(repr=False)
@@ -74,39 +77,67 @@ class Retrieval:
         """CMC at rank 1."""
         return float(self.cmc[0])
 
+    @property
+    def pids(self) -> Tensor:
+        """[Q] pids of the evaluated queries."""
+        return self._query.pids[self.queries]
+
+    def per_query(self, measure: str) -> Tensor:
+        """[Q] float64 shares whose mean is ``measure``, one of MEASURES."""
+        if measure not in MEASURES:
+            raise EvaluationError(
+                f"measure={measure!r}: choose one of {', '.join(MEASURES)}"
+            )
+        return self._shares[measure]
+
     def ranked(self, i: int, k: int = 50) -> RankedList:
         """The ranked list of query ``i``, computed now; junk stays in it, flagged.
 
-        Wrong images precede matches at the same distance, as in the measures.
+        Wrong images precede matches at the same distance, as in the measures. Under
+        "cuhk03" all images are ranked, and those of the query's camera are junk.
         """
         if self._distances is not None:
             d = order_by = self._distances[i].cpu()
             tie = 0.0
         else:
-            q, g = _prepare(self._query, self._gallery, self._metric)
-            square = _square(g)
-            order_by = torch.addmm(square, q[i : i + 1], g.T, alpha=-2)[0]
-            d2 = (order_by + q[i].square().sum()).clamp(min=0)
+            q = ranks.unit(self._query.features[i : i + 1], self._metric)
+            square = ranks.squares(self._gallery, self._metric)
+            order_by = torch.cat(
+                [
+                    torch.addmv(s, ranks.unit(g, self._metric), q[0], alpha=-2)
+                    for s, g in zip(
+                        square.split(ranks.COLUMNS),
+                        self._gallery.features.split(ranks.COLUMNS),
+                        strict=True,
+                    )
+                ]
+            )
+            d2 = (order_by + q.square().sum()).clamp(min=0)
             d = d2.sqrt() if self._metric == "euclidean" else d2 / 2
-            tie = _blur(_square(q), square)
+            tie = ranks.blur(q.square().sum(1), square)
         pid, cam = self._query.pids[i], self._query.camids[i]
-        same = self._gallery.pids == pid
-        own = same & (self._gallery.camids == cam)
-        right = same & ~own
+        same, here = self._gallery.pids == pid, self._gallery.camids == cam
+        right = same & ~here
         late = torch.where(right, order_by + tie, order_by)
         order = np.lexsort((right.numpy(), late.numpy()))[:k]
         top = torch.from_numpy(order)
-        junk = own | (self._gallery.pids == JUNK)
+        ignored = same & here if self.cmc_draws is None else here
+        junk = ignored | (self._gallery.pids == JUNK)
         return RankedList(top, d[top], right[top], junk[top])
 
     def summary(self) -> dict[str, float]:
-        """rank1, rank5, rank10, map, map_trapezoid, minp, rounded to 1e-6."""
+        """rank1, rank5, rank10, map, map_trapezoid, minp, rounded to 1e-6.
+
+        Under "cuhk03" also rank1_sd, the standard deviation of rank1 over the draws.
+        """
         ranks = {f"rank{r}": float(self.cmc[:r][-1]) for r in (1, 5, 10)}
         means = {
             "map": self.map,
             "map_trapezoid": self.map_trapezoid,
             "minp": self.minp,
         }
+        if self.cmc_draws is not None and len(self.cmc_draws) > 1:
+            means["rank1_sd"] = float(self.cmc_draws[:, 0].std())
         return {k: round(v, 6) for k, v in {**ranks, **means}.items()}
 
 
@@ -116,10 +147,55 @@ def average_precision(ranks: np.ndarray) -> tuple[float, float]:
     Steps: the mean of j / r_j. Trapezoids: the mean of the precision at the match and
     the precision just before it, (j - 1) / (r_j - 1), or 1 at rank 1.
     """
-    j = np.arange(1, len(ranks) + 1)
+    after, area = _precisions(ranks, np.arange(1, len(ranks) + 1))
+    return float(after.mean()), float(area.mean())
+
+
+def _precisions(ranks: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision at each match, and the mean of it and the precision just before."""
     after = j / ranks
     before = np.where(ranks > 1, (j - 1) / np.maximum(ranks - 1, 1), 1.0)
-    return float(after.mean()), float(((before + after) / 2).mean())
+    return after, (after + before) / 2
+
+
+def multiple_query(query: Descriptors, boxes: Descriptors) -> Descriptors:
+    """Each query as the mean of its pid's boxes from its camera, of length 1 (§4.2).
+
+    boxes: Market-1501's gt_bbox images. Raises EvaluationError for a query that has
+    no box.
+    """
+    _check(query, boxes)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for j, key in enumerate(
+        zip(boxes.pids.tolist(), boxes.camids.tolist(), strict=True)
+    ):
+        groups.setdefault(key, []).append(j)
+    keys = list(zip(query.pids.tolist(), query.camids.tolist(), strict=True))
+    for i, (pid, cam) in enumerate(keys):
+        if (pid, cam) not in groups:
+            raise EvaluationError(
+                f"query {i} (pid {pid}, camera {cam}) has no image among the boxes of "
+                "multiple query; describe data.multi_query (gt_bbox) in full"
+            )
+    means = {key: boxes.features[js].mean(0) for key, js in groups.items()}
+    features = torch.stack([means[key] for key in keys])
+    return query._replace(features=F.normalize(features))
+
+
+def drop_junk(gallery: Descriptors) -> Descriptors:
+    """The gallery without junk (pid -1), as re-ranking needs it."""
+    keep = gallery.pids != JUNK
+    return Descriptors(*(x[keep] for x in gallery))
+
+
+def over_splits(results: Sequence[Retrieval]) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation of each measure over splits (CUHK03: 20, §4.2)."""
+    tables = [r.summary() for r in results]
+    if not tables:
+        raise EvaluationError("over_splits: there are no results to average")
+    values = {k: np.array([t[k] for t in tables]) for k in tables[0]}
+    sd = int(len(tables) > 1)
+    return {k: (float(v.mean()), float(v.std(ddof=sd))) for k, v in values.items()}
 
 
 def evaluate(
@@ -130,67 +206,62 @@ def evaluate(
     metric: str = "euclidean",
     protocol: str = "market1501",
     unmatched: str = "raise",
+    draws: int = 10,
+    seed: int = 0,
 ) -> Retrieval:
     """Rank the gallery [G, D] for every query [Q, D] and measure.
 
     distances: [Q, G] to use in place of the features' (re-ranking); metric:
-    "euclidean" or "cosine" otherwise. unmatched: "raise" or "skip" a query that has
-    no true match from another camera.
+    "euclidean" or "cosine" otherwise. protocol: see the module. unmatched: "raise" or
+    "skip" a query that has no true match from another camera. draws, seed: of the
+    gallery images, under "cuhk03" alone.
     Raises EvaluationError for NaN, for shapes that disagree, for an unknown metric or
     protocol, and names the query in question.
     """
     _check(query, gallery, metric=metric, protocol=protocol, unmatched=unmatched)
-    given = None if distances is None else torch.as_tensor(distances)
-    if given is not None and given.shape != (len(query.pids), len(gallery.pids)):
+    given = None if distances is None else torch.as_tensor(distances).cpu()
+    if given is not None:
+        _check_distances(given, query, gallery)
+    single = protocol == "cuhk03"
+    if single:
+        places, of, size = ranks.single_shot(query, gallery, given, metric, draws, seed)
+    else:
+        places, of, size = ranks.all_ranked(query, gallery, given, metric)
+    found = np.bincount(of, minlength=len(query.pids))
+    if unmatched == "raise" and not found.all():
+        i = int(np.flatnonzero(found == 0)[0])
         raise EvaluationError(
-            f"distances are {tuple(given.shape)}, expected one row per query and one "
-            f"column per gallery image: {(len(query.pids), len(gallery.pids))}"
+            f"query {i} (pid {int(query.pids[i])}, camera {int(query.camids[i])}) has "
+            "no gallery image of its pid from another camera; remove it, or pass "
+            "unmatched='skip'"
         )
-    if given is not None and (bad := given.isnan().any(1)).any():
-        raise EvaluationError(
-            f"distances of query {int(bad.nonzero()[0])} hold NaN: they cannot be "
-            "ranked; look at the features they were computed from"
-        )
-    keep = (gallery.pids != JUNK).numpy()
-    if not keep.any():
-        raise EvaluationError("the gallery holds nothing but junk (pid -1)")
-    pids, cams = gallery.pids.numpy()[keep], gallery.camids.numpy()[keep]
-    order = np.argsort(pids, kind="stable")
-    images = {
-        int(pids[s[0]]): s for s in np.split(order, _steps(pids[order])) if len(s)
-    }
-    nobody = np.empty(0, np.int64)
-    found: list[np.ndarray] = []
-    queries: list[int] = []
-    i = 0
-    for block, tie in _rows(query, gallery, given, keep, metric):
-        for row in block:
-            pid, cam = int(query.pids[i]), int(query.camids[i])
-            same = images.get(pid, nobody)
-            ranks = _match_ranks(row, same, cams[same] != cam, tie)
-            if len(ranks):
-                found.append(ranks)
-                queries.append(i)
-            elif unmatched == "raise":
-                raise EvaluationError(
-                    f"query {i} (pid {pid}, camera {cam}) has no gallery image of its "
-                    "pid from another camera; remove it, or pass unmatched='skip'"
-                )
-            i += 1
-    if not found:
+    if not len(places):
         raise EvaluationError("no query has a true match in the gallery")
-    aps = np.array([average_precision(r) for r in found])
-    first = np.array([r[0] for r in found])
-    cmc = np.cumsum(np.bincount(first, minlength=len(pids) + 1)[1:]) / len(first)
+    queries, counts = np.flatnonzero(found), found[found > 0]
+    starts = counts.cumsum() - counts
+    nth = np.arange(len(places)) - np.repeat(starts, counts) + 1
+    after, area = _precisions(places, np.ones_like(places) if single else nth)
+    first = places.reshape(len(queries), -1).T if single else places[starts][None]
+    # each draw counts alike; without draws there is one, of the first matches
+    shares = {
+        "rank1": (first == 1).mean(0),
+        "map": np.add.reduceat(after, starts) / counts,
+        "map_trapezoid": np.add.reduceat(area, starts) / counts,
+        "minp": (1 / first).mean(0) if single else after[starts + counts - 1],
+    }
+    cmc = np.stack([np.bincount(f, minlength=size + 1)[1:].cumsum() for f in first])
+    curves = torch.from_numpy(cmc / len(queries))
     return Retrieval(
-        cmc=torch.from_numpy(cmc),
-        map=float(aps[:, 0].mean()),
-        map_trapezoid=float(aps[:, 1].mean()),
-        minp=float(np.mean([len(r) / r[-1] for r in found])),
-        num_ranked=len(pids),
-        ap=torch.from_numpy(aps[:, 0].copy()),
-        match_ranks=[torch.from_numpy(r) for r in found],
-        queries=torch.tensor(queries),
+        cmc=curves.mean(0),
+        map=float(shares["map"].mean()),
+        map_trapezoid=float(shares["map_trapezoid"].mean()),
+        minp=float(shares["minp"].mean()),
+        num_ranked=size,
+        ap=torch.from_numpy(shares["map"]),
+        match_ranks=list(torch.from_numpy(places).split(counts.tolist())),
+        queries=torch.from_numpy(queries),
+        cmc_draws=curves if single else None,
+        _shares={k: torch.from_numpy(v) for k, v in shares.items()},
         _query=query,
         _gallery=gallery,
         _distances=given,
@@ -198,64 +269,21 @@ def evaluate(
     )
 
 
-def _steps(ordered: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(np.diff(ordered)) + 1
-
-
-def _match_ranks(
-    row: np.ndarray, same: np.ndarray, other_camera: np.ndarray, tie: float
-) -> np.ndarray:
-    """Ranks of one query's true matches. row: distances [G]; same: gallery indices of
-    the query's pid; other_camera: which of them count; tie: what rounding may add."""
-    all_same = np.sort(row[same])
-    matches = np.sort(row[same[other_camera]])
-    reach = matches + row.dtype.type(tie)
-    nearer = np.array([np.count_nonzero(row <= r) for r in reach], dtype=np.int64)
-    wrong = nearer - np.searchsorted(all_same, reach, side="right")
-    return wrong + np.arange(1, len(matches) + 1)
-
-
-def _rows(
-    query: Descriptors,
-    gallery: Descriptors,
-    given: Tensor | None,
-    keep: np.ndarray,
-    metric: str,
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Blocks of distances [b, G without junk], and by how much rounding blurs them."""
-    kept = torch.from_numpy(keep)
-    if given is not None:
-        for block in given.split(BLOCK):
-            yield (block if keep.all() else block[:, kept]).cpu().numpy(), 0.0
-        return
-    q, g = _prepare(query, gallery, metric)
-    g = g if keep.all() else g[kept]
-    square = _square(g)
-    # |q|² is the same for the whole row: the order needs |g|² - 2 q·g only
-    tie = _blur(_square(q), square)
-    buffer = torch.empty(min(BLOCK, len(q)), len(g))
-    for block in q.split(BLOCK):
-        rows = torch.addmm(square, block, g.T, alpha=-2, out=buffer[: len(block)])
-        yield rows.numpy(), tie
-
-
-def _square(x: Tensor) -> Tensor:
-    """|x|² per row, without a second copy of x."""
-    return torch.linalg.vector_norm(x, dim=1).square()
-
-
-def _blur(query_squares: Tensor, gallery_squares: Tensor) -> float:
-    """How far apart rounding may put two distances that are equal."""
-    scale = float(gallery_squares.max() + query_squares.max())
-    return 8 * torch.finfo(torch.float32).eps * scale
-
-
-def _prepare(
-    query: Descriptors, gallery: Descriptors, metric: str
-) -> tuple[Tensor, Tensor]:
-    """float32 features; on the unit sphere, squared distance is twice 1 - cosine."""
-    q, g = (d.features.detach().cpu().float() for d in (query, gallery))
-    return (F.normalize(q), F.normalize(g)) if metric == "cosine" else (q, g)
+def _check_distances(given: Tensor, query: Descriptors, gallery: Descriptors) -> None:
+    expected = (len(query.pids), len(gallery.pids))
+    if given.shape != expected:
+        raise EvaluationError(
+            f"distances are {tuple(given.shape)}, expected one row per query and one "
+            f"column per gallery image: {expected}"
+        )
+    for q0, block in zip(
+        range(0, len(given), ranks.BLOCK), given.split(ranks.BLOCK), strict=True
+    ):
+        if (bad := block.isnan().any(1)).any():
+            raise EvaluationError(
+                f"distances of query {q0 + int(bad.nonzero()[0])} hold NaN: they "
+                "cannot be ranked; look at the features they were computed from"
+            )
 
 
 def _check(query: Descriptors, gallery: Descriptors, **settings: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from dplib import evaluation
+from dplib import evaluation, ranks
 from dplib.descriptors import Descriptors
 from dplib.evaluation import EvaluationError, evaluate
 
@@ -116,7 +116,7 @@ def test_equals_the_reference_from_given_distances(
 
 def test_more_queries_than_one_block() -> None:
     rng = np.random.default_rng(0)
-    q = 2 * evaluation.BLOCK + 3
+    q = 2 * ranks.BLOCK + 3
     query, gallery = random_set(rng, q, 80, 9)
     d = torch.cdist(query.features.double(), gallery.features.double()).numpy()
     want = reference((d**2).round(), query, gallery)
@@ -176,9 +176,9 @@ def test_constant_descriptors_score_nothing(
     query = describe(constant.repeat(q, 0), np.arange(q) % 5 + 1, [1] * q)
     r = evaluate(query, gallery, metric=metric)
     assert r.rank1 == 0
-    for pid, ranks in zip(query.pids, r.match_ranks, strict=True):
+    for pid, found in zip(query.pids, r.match_ranks, strict=True):
         matches = int((pids == int(pid)).sum())
-        assert ranks.tolist() == list(range(g - matches + 1, g + 1))
+        assert found.tolist() == list(range(g - matches + 1, g + 1))
         top = r.ranked(int(pid) - 1, k=g - matches)
         assert not top.right.any()
 
@@ -217,13 +217,13 @@ def test_ranked_agrees_with_match_ranks(seed: int, levels: int) -> None:
         r = evaluate(query, gallery, distances=distances, unmatched="skip")
     except EvaluationError:
         return  # no query had a match
-    for i, ranks in zip(r.queries.tolist(), r.match_ranks, strict=True):
+    for i, found in zip(r.queries.tolist(), r.match_ranks, strict=True):
         top = r.ranked(i, k=50)
         assert sorted(top.indices.tolist()) == list(range(50))
         assert (top.distances.square().diff() > -1e-3).all()  # ties blur the order
         assert not (top.right & top.junk).any()
         counted = top.right[~top.junk]
-        assert (counted.nonzero()[:, 0] + 1).tolist() == ranks.tolist()
+        assert (counted.nonzero()[:, 0] + 1).tolist() == found.tolist()
         pids, cams = gallery.pids[top.indices], gallery.camids[top.indices]
         own = (pids == query.pids[i]) & (cams == query.camids[i])
         assert torch.equal(top.junk, own | (pids == -1))
@@ -368,3 +368,241 @@ def test_nothing_of_the_input_is_changed(tmp_path: Path) -> None:
     evaluate(query, gallery, metric="cosine").ranked(0)
     after = [x for d in (query, gallery) for x in d]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+# --- blocks ---------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 10**6), rows=st.integers(1, 7), columns=st.integers(1, 40))
+def test_blocks_of_any_size_give_the_same(seed: int, rows: int, columns: int) -> None:
+    rng = np.random.default_rng(seed)
+    query, gallery = random_set(rng, 9, 40, 3)
+    gallery.pids[:9], gallery.camids[:9] = query.pids, 9  # a match for each query
+    d = rng.integers(0, 5, (9, 40))
+    with pytest.MonkeyPatch.context() as patch:
+        whole = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
+        patch.setattr(ranks, "BLOCK", rows)
+        patch.setattr(ranks, "COLUMNS", columns)
+        parts = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
+    for a, b in zip(whole, parts, strict=True):
+        assert_close(a.cmc, b.cmc)
+        assert [x.tolist() for x in a.match_ranks] == [
+            x.tolist() for x in b.match_ranks
+        ]
+
+
+def test_given_distances_are_not_written_to() -> None:
+    query, gallery = random_set(np.random.default_rng(0), 4, 30, 3)
+    for d in (torch.rand(4, 30), np.random.default_rng(0).random((4, 30))):
+        before = d.clone() if isinstance(d, torch.Tensor) else d.copy()
+        evaluate(query, gallery, distances=d, unmatched="skip")
+        assert (d == before).all()
+
+
+def test_infinite_distances_rank_last_and_tie_against_the_model() -> None:
+    gallery = describe(np.zeros((4, 1)), [1, -1, 2, 1], [2, 2, 2, 3])
+    query = describe(np.zeros((1, 1)), [1], [1])
+    r = evaluate(query, gallery, distances=[[np.inf, np.inf, np.inf, 1.0]])  # type: ignore[arg-type]
+    assert r.match_ranks[0].tolist() == [1, 3]  # the wrong one first, junk not at all
+
+
+@pytest.mark.parametrize("measure", evaluation.MEASURES)
+@pytest.mark.parametrize("protocol", evaluation.PROTOCOLS)
+def test_per_query_shares_have_the_measure_as_their_mean(
+    measure: str, protocol: str
+) -> None:
+    query, gallery = two_views(np.random.default_rng(5), 9, 4)
+    r = evaluate(query, gallery, protocol=protocol)
+    shares = r.per_query(measure)
+    whole = {"rank1": r.rank1, "map": r.map, "minp": r.minp}
+    assert shares.shape == r.pids.shape == r.queries.shape
+    assert float(shares.mean()) == pytest.approx(whole.get(measure, r.map_trapezoid))
+    assert 0 < float(shares.mean()) < 1  # a trivial case would show nothing
+
+
+def test_per_query_of_an_unknown_measure() -> None:
+    query, gallery = two_views(np.random.default_rng(5), 3, 4)
+    with pytest.raises(EvaluationError, match=r"'rank5'.*rank1, map, map_trap"):
+        evaluate(query, gallery).per_query("rank5")
+
+
+# --- CUHK03's old protocol ------------------------------------------------------------
+
+
+def two_views(
+    rng: np.random.Generator, pids: int, images: int, levels: int = 20
+) -> tuple[Descriptors, Descriptors]:
+    """``images`` of each pid, at least one from each of two cameras; both query."""
+    pid = np.arange(pids).repeat(images)
+    cam = 1 + np.arange(pids * images) % images % 2
+    x = rng.integers(0, levels, (pids * images, 3)) + 4 * pid[:, None] % 7
+    both = describe(x, pid, cam)
+    return both, both
+
+
+def single_shot_reference(
+    query: Descriptors, gallery: Descriptors, shots: dict[int, dict[int, int]]
+) -> list[int]:
+    """Each query's rank among ``shots``, camera → pid → image, of the other camera."""
+    found = []
+    for x, pid, cam in zip(
+        query.features, query.pids.tolist(), query.camids, strict=True
+    ):
+        own = shots[3 - int(cam)]
+        d = {p: float((x - gallery.features[j]).square().sum()) for p, j in own.items()}
+        wrong = [p for p in d if p != pid and d[p] <= d[pid]]
+        found.append(1 + len(wrong))
+    return found
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    pids=st.integers(1, 9),
+    levels=st.sampled_from([1, 2, 30]),
+)
+def test_single_shot_equals_the_reference_where_nothing_is_left_to_chance(
+    seed: int, pids: int, levels: int
+) -> None:
+    """One image per pid and camera: every draw is the same gallery."""
+    both, _ = two_views(np.random.default_rng(seed), pids, 2, levels)
+    shots = {c: {p: 2 * p + c - 1 for p in range(pids)} for c in (1, 2)}
+    r = evaluate(both, both, protocol="cuhk03", draws=3, seed=seed)
+    want = single_shot_reference(both, both, shots)
+    assert [x.tolist() for x in r.match_ranks] == [[w] * 3 for w in want]
+    assert r.num_ranked == pids and r.cmc.shape == (pids,)
+    cmc = [np.mean([w <= k for w in want]) for k in range(1, pids + 1)]
+    np.testing.assert_allclose(r.cmc.numpy(), cmc)
+    assert r.cmc_draws is not None
+    assert_close(r.cmc_draws, r.cmc.expand(3, -1))
+    assert r.map == pytest.approx(np.mean([1 / w for w in want]))
+
+
+@given(seed=st.integers(0, 10**4))
+def test_each_draw_is_one_gallery_of_one_image_a_pid(seed: int) -> None:
+    """The ranks of a draw are those of some choice of shots, one for each camera."""
+    both, _ = two_views(np.random.default_rng(seed), 2, 5)
+    r = evaluate(both, both, protocol="cuhk03", draws=4, seed=seed)
+    views = {c: [(both.camids == c) & (both.pids == p) for p in (0, 1)] for c in (1, 2)}
+    images = {
+        c: [v.nonzero().flatten().tolist() for v in vs] for c, vs in views.items()
+    }
+    possible = {
+        tuple(single_shot_reference(both, both, {1: {0: a, 1: b}, 2: {0: c, 1: d}}))
+        for a in images[1][0]
+        for b in images[1][1]
+        for c in images[2][0]
+        for d in images[2][1]
+    }
+    drawn = torch.stack(r.match_ranks, 1).tolist()  # [draws, Q]
+    assert {tuple(d) for d in drawn} <= possible
+
+
+def test_draws_differ_are_seeded_and_come_near_the_expectation() -> None:
+    both, _ = two_views(np.random.default_rng(0), 12, 6)
+    few, again, other = (
+        evaluate(both, both, protocol="cuhk03", seed=s).summary() for s in (0, 0, 1)
+    )
+    assert few == again != other and few["rank1_sd"] > 0
+    many = evaluate(both, both, protocol="cuhk03", draws=2000)
+    # the mean over all possible galleries: each wrong pid is nearer independently
+    d = torch.cdist(both.features, both.features).square().round()
+    expected = []
+    for i in range(len(both.pids)):
+        other_view = both.camids != both.camids[i]
+        own = (other_view & (both.pids == both.pids[i])).nonzero().flatten()
+        wrong = [other_view & (both.pids == p) for p in range(12) if p != both.pids[i]]
+        clear = [
+            np.prod([float((d[i, w] > d[i, j]).float().mean()) for w in wrong])
+            for j in own
+        ]
+        expected.append(np.mean(clear))
+    assert many.rank1 == pytest.approx(np.mean(expected), abs=0.01)
+
+
+def test_single_shot_takes_distances_and_metrics() -> None:
+    both, _ = two_views(np.random.default_rng(1), 8, 4)
+    x = torch.nn.functional.normalize(both.features)
+    cosine = evaluate(both, both, protocol="cuhk03", metric="cosine")
+    given = evaluate(
+        both, both, protocol="cuhk03", distances=1 - x.double() @ x.double().T
+    )
+    assert_close(cosine.cmc, given.cmc, atol=0.02, rtol=0)
+    constant = both._replace(features=torch.ones_like(both.features))
+    assert evaluate(constant, constant, protocol="cuhk03").rank1 == 0
+
+
+def test_single_shot_ranked_list_leaves_out_the_querys_camera() -> None:
+    both, _ = two_views(np.random.default_rng(1), 8, 4)
+    r = evaluate(both, both, protocol="cuhk03")
+    top = r.ranked(0, 99)
+    here = both.camids[top.indices] == both.camids[0]
+    assert (top.junk == here).all() and int(top.right.sum()) == 2
+
+
+def test_single_shot_refuses_what_has_not_two_cameras() -> None:
+    both, _ = two_views(np.random.default_rng(1), 4, 4)
+    three = both._replace(camids=torch.arange(16) % 3 + 1)
+    with pytest.raises(
+        EvaluationError, match=r"two cameras, the gallery has 3: \[1, 2"
+    ):
+        evaluate(three, three, protocol="cuhk03")
+    with pytest.raises(EvaluationError, match="draws=0: at least one gallery"):
+        evaluate(both, both, protocol="cuhk03", draws=0)
+    one = both._replace(pids=torch.where(both.camids == 1, both.pids, both.pids + 50))
+    with pytest.raises(EvaluationError, match=r"query 0 .* no gallery image"):
+        evaluate(one, one, protocol="cuhk03")
+
+
+def test_over_splits_is_mean_and_standard_deviation() -> None:
+    sets = [two_views(np.random.default_rng(s), 8, 4) for s in range(4)]
+    results = [evaluate(*s, protocol="cuhk03") for s in sets]
+    mean, sd = evaluation.over_splits(results)["rank1"]
+    values = [round(r.rank1, 6) for r in results]
+    assert mean == pytest.approx(np.mean(values))
+    assert sd == pytest.approx(np.std(values, ddof=1)) and sd > 0
+    assert evaluation.over_splits(results[:1])["rank1"][1] == 0
+    with pytest.raises(EvaluationError, match="no results"):
+        evaluation.over_splits([])
+
+
+# --- multiple query -------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 10**6), q=st.integers(1, 6), b=st.integers(1, 30))
+def test_multiple_query_is_the_mean_of_the_pids_boxes_of_the_camera(
+    seed: int, q: int, b: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    query = describe(
+        rng.normal(size=(q, 5)), rng.integers(1, 4, q), rng.integers(1, 3, q)
+    )
+    boxes = describe(
+        rng.normal(size=(b, 5)) + 0.1, rng.integers(1, 4, b), rng.integers(1, 3, b)
+    )
+    want = []
+    for pid, cam in zip(query.pids, query.camids, strict=True):
+        own = [
+            x
+            for x, p, c in zip(*boxes, strict=True)
+            if int(p) == int(pid) and int(c) == int(cam)
+        ]
+        if not own:
+            with pytest.raises(
+                EvaluationError, match=rf"pid {pid}, camera {cam}\) has"
+            ):
+                evaluation.multiple_query(query, boxes)
+            return
+        mean = sum(own) / len(own)
+        want.append(mean / mean.norm())
+    got = evaluation.multiple_query(query, boxes)
+    assert_close(got.features, torch.stack(want))
+    assert (got.pids == query.pids).all() and (got.camids == query.camids).all()
+
+
+def test_drop_junk_changes_no_measure() -> None:
+    rng = np.random.default_rng(3)
+    query, gallery = random_set(rng, 9, 60, 9)
+    less = evaluation.drop_junk(gallery)
+    assert len(less.pids) == int((gallery.pids != -1).sum()) < 60
+    a, b = (evaluate(query, g, unmatched="skip") for g in (gallery, less))
+    assert a.summary() == b.summary()

@@ -1,0 +1,101 @@
+"""The bootstrap over pids, against one that draws pid by pid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dplib import evaluation, intervals
+from dplib.descriptors import Descriptors
+from dplib.evaluation import Retrieval
+
+
+def retrieval(
+    seed: int, pids: int = 12, per_pid: int = 4, hard: bool = False
+) -> Retrieval:
+    """Queries of several pids; with ``hard``, a pid's succeed or fail together."""
+    rng = np.random.default_rng(seed)
+    pid = np.arange(pids).repeat(per_pid)
+    g = Descriptors(torch.zeros(pids, 1), torch.arange(pids), torch.full((pids,), 9))
+    q = Descriptors(
+        torch.zeros(len(pid), 1), torch.as_tensor(pid), torch.ones(len(pid)).long()
+    )
+    d = rng.random((len(pid), pids))
+    right = rng.random(pids)[pid] if hard else rng.random(len(pid))
+    d[np.arange(len(pid)), pid] = np.where(right < 0.5, -1, 2)
+    return evaluation.evaluate(q, g, distances=d)
+
+
+@given(seed=st.integers(0, 10**4), measure=st.sampled_from(evaluation.MEASURES))
+def test_bounds_lie_around_the_value_and_nest(seed: int, measure: str) -> None:
+    r = retrieval(seed)
+    wide, narrow = (
+        intervals.bootstrap(r, measure, samples=400, level=level)
+        for level in (0.99, 0.5)
+    )
+    assert (
+        wide.value == narrow.value == pytest.approx(r.per_query(measure).mean().item())
+    )
+    assert 0 <= wide.low <= narrow.low <= narrow.high <= wide.high <= 1
+
+
+def test_equals_a_bootstrap_that_draws_pid_by_pid() -> None:
+    r = retrieval(1, pids=15, per_pid=3)
+    shares, pids = r.per_query("map").numpy(), r.pids.numpy()
+    rng = np.random.default_rng(0)
+    values = []
+    for _ in range(4000):
+        drawn = rng.choice(np.unique(pids), 15)
+        values.append(np.mean([s for p in drawn for s in shares[pids == p]]))
+    want = np.quantile(values, [0.025, 0.975])
+    got = intervals.bootstrap(r, "map", samples=4000)
+    # two seeds of 4,000 samples: the quantiles' own error is about 0.003
+    np.testing.assert_allclose((got.low, got.high), want, atol=0.012)
+    assert got.high - got.low > 0.05
+
+
+def test_pids_with_more_queries_weigh_more() -> None:
+    """Drawn pids bring all their queries: the mean is over queries, not over pids."""
+    r = retrieval(2, pids=2, per_pid=8, hard=True)
+    few = [i for i in range(16) if i == 0 or i >= 8]  # pid 0 once, pid 1 eight times
+    q = Descriptors(*(x[few] for x in r._query))
+    assert r._distances is not None
+    d = r._distances[few].clone()
+    d[0, 0], d[1:, 1] = -1.0, 2.0  # pid 0 is found, pid 1 never
+    got = intervals.bootstrap(evaluation.evaluate(q, r._gallery, distances=d))
+    assert got.value == pytest.approx(1 / 9) and (got.low, got.high) == (0.0, 1.0)
+
+
+def test_queries_of_one_pid_that_fail_together_widen_the_interval() -> None:
+    width = []
+    for hard in (False, True):
+        found = [
+            intervals.bootstrap(retrieval(s, 40, 6, hard), seed=s) for s in range(8)
+        ]
+        width.append(np.mean([x.high - x.low for x in found]))
+    assert width[1] > 1.7 * width[0]  # √6 = 2.4 when they fully depend on each other
+
+
+def test_same_seed_same_interval() -> None:
+    r = retrieval(0)
+    assert intervals.bootstrap(r) == intervals.bootstrap(r)
+    few = [intervals.bootstrap(r, samples=9, seed=s) for s in (0, 0, 1)]
+    assert few[0] == few[1] != few[2]
+
+
+def test_reads_as_per_cent() -> None:
+    assert str(intervals.Interval(0.7503, 0.73, 0.771)) == "75.0% [73.0%, 77.1%]"
+
+
+@pytest.mark.parametrize("bad", [{"level": 95}, {"level": 0.0}, {"samples": 0}])
+def test_settings_that_make_no_interval(bad: dict[str, float]) -> None:
+    with pytest.raises(intervals.IntervalError, match="a level between 0 and 1"):
+        intervals.bootstrap(retrieval(0), **bad)  # type: ignore[arg-type]
+
+
+def test_one_pid_has_no_interval() -> None:
+    with pytest.raises(intervals.IntervalError, match="several pids"):
+        intervals.bootstrap(retrieval(0, pids=1))

@@ -11,6 +11,7 @@ against the model, so that constant descriptors score nothing.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -82,6 +83,10 @@ class Retrieval:
         """[Q] pids of the evaluated queries."""
         return self._query.pids[self.queries]
 
+    @functools.cached_property
+    def _square(self) -> Tensor:
+        return ranks.squares(self._gallery, self._metric)
+
     def per_query(self, measure: str) -> Tensor:
         """[Q] float64 shares whose mean is ``measure``, one of MEASURES."""
         if measure not in MEASURES:
@@ -101,7 +106,7 @@ class Retrieval:
             tie = 0.0
         else:
             q = ranks.unit(self._query.features[i : i + 1], self._metric)
-            square = ranks.squares(self._gallery, self._metric)
+            square = self._square
             order_by = torch.cat(
                 [
                     torch.addmv(s, ranks.unit(g, self._metric), q[0], alpha=-2)

@@ -1,6 +1,8 @@
 """python -m dplib: commands end to end on small data, and their messages."""
 
+import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +96,9 @@ def test_evaluate_writes_its_metrics_with_a_record(
     said = run("evaluate", checkpoint, "--root", market, "--metrics-json", path)
     record = json.loads(path.read_text())
     metrics = record["metrics"]
-    assert f"{100 * metrics['rank1']:6.2f} %" in said and "map_trapezoid" in said
+    assert f"{100 * metrics['rank1']:6.2f} [" in said and "trapez." in said
+    low, high = metrics["rank1_interval"]
+    assert low < metrics["rank1"] < high
     assert 0 < metrics["map"] <= 1 and record["data"] == "toymarket"
     assert record["versions"]["torch"] and "toymarket" in record
 
@@ -111,7 +115,7 @@ def test_export_ships_the_model_with_its_metrics(
     assert record["seed"] == 0 and record["preset"] == "toy"
     assert set(record["metrics"]) >= {"rank1", "map", "minp"}
     assert str(tmp_path) not in json.dumps(record), "no path of this machine"
-    assert "rank1" in run("evaluate", path, "--root", market)
+    assert "rank-1" in run("evaluate", path, "--root", market)
 
 
 def test_describe(market: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -149,6 +153,60 @@ def test_bad_input(
         run(*args, *out)
     assert words in str(e.value)
     assert not (tmp_path / "d.npz").exists() and not (tmp_path / "x").exists()
+
+
+def test_evaluate_beside_multiple_query_and_reranking_with_lists(
+    market: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    path, folder = tmp_path / "m.json", tmp_path / "lists"
+    said = run(
+        *("evaluate", checkpoint, "--root", market, "--multi-query", "--rerank"),
+        *("--k1", 5, "--k2", 2, "--metrics-json", path, "--lists", folder),
+        *("--pictures", 3, "--top", 7),
+    )
+    record = json.loads(path.read_text())
+    for name, key in (
+        ("single query", "metrics"),
+        ("multiple query", "multiple query"),
+        ("re-ranked", "re-ranked"),
+    ):
+        line = next(x for x in said.splitlines() if x.startswith(name))
+        assert f"{100 * record[key]['map']:6.2f} [" in line
+    assert record["metrics"]["map"] != record["re-ranked"]["map"]
+    assert "across data sets" not in said and "Lists of re-ranked" in said
+    data = datasets.load("toymarket", market)
+    with (folder / "lists.csv").open() as f:
+        rows = list(csv.DictReader(f))
+    assert len(rows) == 7 * len(data.query)
+    assert len(list((folder / "pictures").glob("*.png"))) == 3
+    with pytest.raises(DplibError, match="lists exists"):
+        run("evaluate", checkpoint, "--root", market, "--lists", folder)
+
+
+def test_evaluate_across_data_sets(
+    market: Path, market_home: Path, checkpoint: Path
+) -> None:
+    said = run(*("evaluate", checkpoint, "--data", "market1501", "--root", market_home))
+    assert "market1501: 9 queries of 3 people" in said
+    assert "across data sets: trained on toymarket" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--split", "all"], "needs a checkpoint for each split: toy has no {split}"),
+        (["--split", "first"], "--split first: expected a number"),
+        (["--data", "market1501", "--multi-query"], "no images for it"),
+    ],
+)
+def test_evaluate_options_that_do_not_fit(
+    market_home: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    home = shutil.copytree(market_home, tmp_path / "market")
+    shutil.rmtree(home / "gt_bbox")
+    with pytest.raises(DplibError) as e:
+        run("evaluate", "toy", "--root", home, *options)
+    assert words in str(e.value)
 
 
 # ---------------------------------------------------------------------- quickstart

@@ -1,0 +1,398 @@
+"""Train, evaluate and describe from a terminal."""
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import DplibError, lessons, records
+from .options import (
+    Csv,
+    Data,
+    Device,
+    KindOption,
+    Pattern,
+    Root,
+    Split,
+    ValPids,
+    base,
+    load_data,
+)
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel="Train and use")
+def train(
+    preset: Annotated[str, typer.Argument(help="toy, market-cpu, paper or authors")],
+    data: Data = "toymarket",
+    root: Root = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Checkpoint and log; default: runs/PRESET")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="In place of the preset's")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, batches, augmentation")] = 0,
+    device: Device = "auto",
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the checkpoint in the folder, if any")
+    ] = True,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="FILE, imagenet or none, in place of the preset's"),
+    ] = None,
+    val_pids: ValPids = 0,
+    kind: KindOption = None,
+    split: Split = None,
+    csv: Csv = None,
+    pattern: Pattern = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the whole model here, with a record of its metrics"),
+    ] = None,
+) -> None:
+    """Train a preset; Ctrl-C saves, and the same command goes on from there."""
+    from . import presets, training
+
+    recipe = presets.get(preset)
+    found = load_data(
+        data,
+        root,
+        val_pids=val_pids,
+        seed=seed,
+        kind=kind,
+        split=split,
+        csv=csv,
+        pattern=pattern,
+    )
+    start = {None: "preset", "none": None}.get(weights, weights)
+    folder = out or base() / "runs" / preset
+    result = training.train(
+        recipe,
+        found,
+        folder,
+        seed=seed,
+        resume=resume,
+        device=device,
+        epochs=epochs,
+        weights=start,
+    )
+    print(
+        f"Checkpoint: {result.checkpoint} ({len(result.history):,} iterations in "
+        f"{result.seconds:.0f} s, {result.clipped_share:.1%} of them clipped)"
+    )
+    if result.interrupted:
+        print("Interrupted and saved: the same command goes on from here.")
+        raise typer.Exit(130)
+    done = {
+        **records.record(seed, found.name, found.root),
+        "preset": preset,
+        "iterations": len(result.history),
+        "seconds": round(result.seconds),
+        "clipped share": round(result.clipped_share, 4),
+    }
+    lessons.write_atomically(folder / "train.json", json.dumps(done, indent=1) + "\n")
+    if export is None:
+        given = {"val-pids": val_pids, "kind": kind and kind.value, "split": split}
+        more = "".join(f" --{k} {v}" for k, v in given.items() if v)
+        print(f"Evaluate it: python -m dplib evaluate {folder} --data {data}{more}")
+        return
+    from . import model
+
+    query, gallery = _describe(result.model, found, device)
+    measured = _single(query, gallery, found)
+    print(_line("single query", measured))
+    record = {
+        **done,
+        "metrics": measured.summary(),
+        "pids": sorted(found.labels),  # class i is pids[i]
+    }
+    print(f"Model and record: {model.save(result.model, export, record)}")
+
+
+class Metric(StrEnum):
+    """How descriptors are compared."""
+
+    euclidean = "euclidean"
+    cosine = "cosine"
+
+
+class Feature(StrEnum):
+    """Which features describe an image (table 7)."""
+
+    fm = "fm"
+    fc = "fc"
+    parts = "parts"
+
+
+@app.command(rich_help_panel="Train and use")
+def evaluate(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            help="A file, a training folder or a shipped name (toy); with --split all, "
+            "{split} in it stands for the number"
+        ),
+    ],
+    data: Data = "toymarket",
+    root: Root = None,
+    device: Device = "auto",
+    val_pids: ValPids = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of --val-pids, as in training; of draws and intervals")
+    ] = 0,
+    kind: KindOption = None,
+    split: Split = None,
+    csv: Csv = None,
+    pattern: Pattern = None,
+    features: Annotated[Feature, typer.Option(help="Which features")] = Feature.fm,
+    metric: Annotated[Metric, typer.Option(help="How to compare")] = Metric.euclidean,
+    multi_query: Annotated[
+        bool, typer.Option(help="Multiple query as well (needs gt_bbox)")
+    ] = False,
+    rerank: Annotated[
+        bool, typer.Option(help="k-reciprocal re-ranking as well")
+    ] = False,
+    k1: Annotated[int, typer.Option(help="Of re-ranking: neighbours")] = 20,
+    k2: Annotated[int, typer.Option(help="Of re-ranking: query expansion")] = 6,
+    lambda_: Annotated[
+        float, typer.Option("--lambda", help="Of re-ranking: share of the distance")
+    ] = 0.3,
+    skip_unmatched: Annotated[
+        bool, typer.Option(help="Leave queries out that have no true match")
+    ] = False,
+    lists: Annotated[
+        Path | None,
+        typer.Option(help="Write the ranked lists into this new folder", metavar="DIR"),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Images in each list")] = 50,
+    pictures: Annotated[
+        int | None, typer.Option(help="Queries to draw in --lists; default: all")
+    ] = None,
+    metrics_json: Annotated[
+        Path | None, typer.Option(help="Write the metrics here as well")
+    ] = None,
+) -> None:
+    """Rank a data set's gallery for its queries: rank-1, mAP, mINP, with intervals.
+
+    The data set need not be the one that the checkpoint was trained on.
+    """
+    from . import evaluation, model
+    from . import lists as ranked_lists
+
+    splits = [str(i) for i in range(20)] if split == "all" else [split]
+    if split == "all" and "{split}" not in checkpoint:
+        raise DplibError(
+            f"--split all needs a checkpoint for each split: {checkpoint} has no "
+            "{split} in it; name them as in 'runs/cuhk03-{split}'"
+        )
+    if lists and lists.exists():  # before minutes of describing
+        raise DplibError(f"{lists} exists: name a folder that does not, or remove it")
+    tables: list[dict[str, evaluation.Retrieval]] = []
+    for number in splits:
+        path = checkpoint.replace("{split}", number or "")
+        net = model.load(path)
+        found = load_data(
+            data,
+            root,
+            val_pids=val_pids,
+            seed=seed,
+            kind=kind,
+            split=number,
+            csv=csv,
+            pattern=pattern,
+        )
+        if multi_query and not found.multi_query:
+            raise DplibError(
+                f"--multi-query: {found.name} has no images for it (Market-1501 has "
+                "them in gt_bbox)"
+            )
+        if rerank and found.protocol == "cuhk03":
+            raise DplibError(
+                "--rerank: CUHK03's old protocol ranks one image a person, re-ranking "
+                "needs the whole gallery; take --data cuhk03np"
+            )
+        described = _describe(net, found, device, features.value)
+        settings: dict[str, Any] = {
+            "metric": metric.value,
+            "protocol": found.protocol,
+            "unmatched": "skip" if skip_unmatched else "raise",
+            "seed": seed,
+        }
+        results = {"single query": evaluation.evaluate(*described, **settings)}
+        if multi_query:
+            boxes = _extract(net, found.multi_query, device, features.value)
+            several = evaluation.multiple_query(described[0], boxes)
+            results["multiple query"] = evaluation.evaluate(
+                several, described[1], **settings
+            )
+        if rerank:
+            results["re-ranked"] = _reranked(described, settings, (k1, k2, lambda_))
+        tables.append(results)
+        _print_table(found, path, results, seed)
+    if split == "all":
+        means = evaluation.over_splits([t["single query"] for t in tables])
+        print("mean ± standard deviation over 20 splits")
+        for key, (mean, sd) in means.items():
+            print(f"  {key:<14} {100 * mean:6.2f} ± {100 * sd:.2f} %")
+    if lists:
+        last = "re-ranked" if rerank else "single query"
+        samples = (found.query, found.gallery)
+        if rerank:
+            samples = (found.query, [s for s in found.gallery if s.pid != -1])
+        where = ranked_lists.write(
+            results[last], *samples, lists, top=top, pictures=pictures
+        )
+        print(f"Lists of {last}: {where}")
+    if metrics_json:
+        record = {
+            **records.record(seed, found.name, found.root),
+            "checkpoint": checkpoint,
+            **_numbers(tables, seed),
+        }
+        if (before := _training(checkpoint)) is not None:
+            record["training"] = before
+        lessons.write_atomically(metrics_json, json.dumps(record, indent=1) + "\n")
+        print(f"Written: {metrics_json}")
+
+
+@app.command(rich_help_panel="Train and use")
+def describe(
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of them")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write (.npz)")],
+    checkpoint: Annotated[
+        str, typer.Option(help="A file, a training folder or a shipped name")
+    ] = "toy",
+    device: Device = "auto",
+) -> None:
+    """Write the descriptors of images: features [N, C], each of length 1, and paths.
+
+    pids and camids in the file are -1: nothing is known of these images.
+    """
+    from . import descriptors, model
+    from .datasets import Sample
+
+    if out.suffix != ".npz":
+        raise DplibError(f"{out}: descriptors are written as .npz; name it so.")
+    paths = [p for image in images for p in _images(image)]
+    net = model.load(checkpoint)
+    found = descriptors.extract(net, [Sample(p, -1, -1) for p in paths], device=device)
+    descriptors.save_npz(out, found, paths)
+    n, c = found.features.shape
+    print(f"{out}: {n:,} descriptors of {c} numbers")
+
+
+def _images(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DplibError(f"{path} does not exist: give image files or folders of them.")
+    if path.is_file():
+        return [path]
+    kinds = {".jpg", ".jpeg", ".png", ".bmp"}
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds)
+    if not found:
+        raise DplibError(f"{path} holds no image (.jpg, .jpeg, .png, .bmp).")
+    return found
+
+
+def _extract(net: Any, samples: Sequence[Any], device: str, kind: str = "fm") -> Any:
+    from . import descriptors
+
+    return descriptors.extract(net, samples, device=device, kind=kind)
+
+
+def _describe(net: Any, found: Any, device: str, kind: str = "fm") -> tuple[Any, Any]:
+    query = _extract(net, found.query, device, kind)
+    if found.gallery == found.query:  # CUHK03: both views query
+        return query, query
+    return query, _extract(net, found.gallery, device, kind)
+
+
+def _single(query: Any, gallery: Any, found: Any) -> Any:
+    from . import evaluation
+
+    return evaluation.evaluate(query, gallery, protocol=found.protocol)
+
+
+def _reranked(
+    described: tuple[Any, Any], settings: dict[str, Any], k: tuple[int, int, float]
+) -> Any:
+    from . import evaluation, reranking
+
+    query, gallery = described[0], evaluation.drop_junk(described[1])
+    d = reranking.k_reciprocal(query, gallery, *k, progress=True)
+    return evaluation.evaluate(query, gallery, distances=d, **settings)
+
+
+def _intervals(result: Any, seed: int) -> dict[str, Any]:
+    """Of rank1 and map; none where a single person queries."""
+    from . import intervals
+
+    if len(result.pids.unique()) < 2:
+        return {}
+    return {m: intervals.bootstrap(result, m, seed=seed) for m in ("rank1", "map")}
+
+
+def _line(name: str, result: Any, seed: int = 0) -> str:
+    """rank-1 and mAP with intervals, the rest without, in per cent."""
+    m, found = result.summary(), _intervals(result, seed)
+    cells = [f"{name:<15}"]
+    for key in ("rank1", "rank5", "rank10", "map", "map_trapezoid", "minp"):
+        cells.append(f"{100 * m[key]:{6 if key in ('rank1', 'map') else 8}.2f}")
+        if key in ("rank1", "map"):
+            i = found.get(key)
+            text = f" [{100 * i.low:.1f}, {100 * i.high:.1f}]" if i else ""
+            cells.append(f"{text:<15}")
+    return "".join(cells)
+
+
+def _print_table(found: Any, path: str, results: dict[str, Any], seed: int) -> None:
+    first = next(iter(results.values()))
+    people = len(first.pids.unique())
+    print(
+        f"{found.name}: {len(first.queries):,} queries of {people:,} people, "
+        f"{first.num_ranked:,} ranked"
+    )
+    trained = (_training(path) or {}).get("data")
+    if trained and trained != found.name:
+        print(f"across data sets: trained on {trained}")
+    print(
+        f"{'(%)':<15}{'rank-1':>6}{'':15}{'rank-5':>8}{'rank-10':>8}{'mAP':>6}{'':15}"
+        f"{'trapez.':>8}{'mINP':>8}"
+    )
+    for name, result in results.items():
+        print(_line(name, result, seed))
+    print("in brackets: 95 % interval, resampled by person; mAP by steps")
+
+
+def _numbers(tables: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """What goes into --metrics-json: single query in ``metrics``, the rest beside."""
+    from . import evaluation
+
+    if len(tables) > 1:
+        means = evaluation.over_splits([t["single query"] for t in tables])
+        return {
+            "metrics": {k: mean for k, (mean, _) in means.items()},
+            "standard deviation over splits": {k: sd for k, (_, sd) in means.items()},
+        }
+    named = {}
+    for name, result in tables[0].items():
+        named[name] = dict(result.summary())
+        for measure, interval in _intervals(result, seed).items():
+            bounds = [round(x, 6) for x in (interval.low, interval.high)]
+            named[name][f"{measure}_interval"] = bounds
+    return {"metrics": named.pop("single query"), **named}
+
+
+def _training(checkpoint: str) -> dict[str, Any] | None:
+    """The record of a checkpoint's training, where there is one."""
+    from . import model
+
+    path = Path(checkpoint)
+    shipped = model.ASSETS / f"{checkpoint}.json"
+    for note in (path / "train.json", path.with_suffix(".json"), shipped):
+        if note.is_file() and note != path:
+            found = json.loads(note.read_text("utf-8"))
+            return found if isinstance(found, dict) else None
+    return None

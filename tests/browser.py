@@ -1,0 +1,147 @@
+"""A notebook in JupyterLab in a real browser, for the tests of widgets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+PICTURE = ".jp-OutputArea img.widget-image"
+HANDLE = ".widget-slider .noUi-handle"
+
+
+def find(chromium: Any) -> str:
+    """An installed Chrome or Chromium, else playwright's own; skips without one."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), chromium.executable_path)
+    if not Path(found).exists():
+        pytest.skip("no Chrome or Chromium here: tools/get_chromium.sh gets one")
+    return str(found)
+
+
+@contextlib.contextmanager
+def notebook(
+    tmp_path: Path, cells: Sequence[str], *, width: int = 1280, height: int = 900
+) -> Iterator[Any]:
+    """A playwright page in which ``cells`` have run and the first picture is there.
+
+    The cells can import dplib and find the checkout's ToyMarket by
+    ``workspace.folders()``. Errors of the page fail the test when the block ends.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api")
+    root = str(Path(__file__).resolve().parents[1])
+    start = f"import sys; sys.path.insert(0, {root!r})"
+    code = [nbformat.v4.new_code_cell(c) for c in (start, *cells)]
+    nb = nbformat.v4.new_notebook(cells=code)
+    nb.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    work = tmp_path / "work"
+    work.mkdir()
+    nbformat.write(nb, work / "nb.ipynb")
+    with sync_api.sync_playwright() as p:
+        executable = find(p.chromium)
+        with _lab(tmp_path, work) as address:
+            browser = p.chromium.launch(executable_path=executable, args=FLAGS)
+            page = browser.new_page(viewport={"width": width, "height": height})
+            errors: list[str] = []
+            page.on("pageerror", lambda e: errors.append(str(e)))
+            page.goto(address)
+            page.locator(".jp-Notebook").wait_for(timeout=120_000)
+            page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_text("Run All Cells", exact=True).click()
+            try:
+                page.locator(PICTURE).first.wait_for(timeout=180_000)
+            except sync_api.TimeoutError:
+                page.screenshot(path=tmp_path / "no_widget.png")
+                said = page.locator("body").inner_text()[-3000:]
+                raise AssertionError(said) from None
+            yield page
+            assert not errors, errors
+            browser.close()
+
+
+def press(page: Any, key: str = "ArrowRight", *, slider: int = 0, n: int = 0) -> None:
+    """Press ``key`` on the slider's handle; back when picture ``n`` has changed."""
+    handle = page.locator(HANDLE).nth(slider)
+    handle.focus()
+    with changed(page, n):
+        handle.press(key)
+
+
+@contextlib.contextmanager
+def changed(page: Any, n: int = 0) -> Iterator[None]:
+    """What happens in the block must change picture ``n`` of the page."""
+    before = page.locator(PICTURE).nth(n).get_attribute("src")
+    yield
+    page.wait_for_function(
+        "([s, n, old]) => document.querySelectorAll(s)[n].getAttribute('src') !== old",
+        arg=[PICTURE, n, before],
+        timeout=60_000,
+    )
+
+
+@contextlib.contextmanager
+def _lab(tmp_path: Path, work: Path) -> Iterator[str]:
+    """The address of nb.ipynb in a JupyterLab that has settings of its own."""
+    env = dict(os.environ)
+    for kind in ("CONFIG", "DATA", "RUNTIME"):
+        env[f"JUPYTER_{kind}_DIR"] = str(tmp_path / kind)
+    settings = tmp_path / "DATA" / "lab" / "settings"
+    settings.mkdir(parents=True)
+    (settings / "overrides.json").write_text(
+        json.dumps(  # with windowing, cells off the screen are not in the page
+            {
+                "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+                "@jupyterlab/apputils-extension:notification": {
+                    "fetchNews": "false",
+                    "checkForUpdates": False,
+                },
+            }
+        )
+    )
+    log = tmp_path / "lab.log"
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+    command += ["--ip=127.0.0.1", "--port=0", "--IdentityProvider.token=t"]
+    command += [f"--LabApp.user_settings_dir={tmp_path / 'user'}"]
+    command += [f"--LabApp.app_settings_dir={settings}"]
+    with log.open("w") as f:
+        server = subprocess.Popen(command, cwd=work, env=env, stdout=f, stderr=f)
+    try:
+        yield _address(log, server) + "/lab/tree/nb.ipynb?token=t&reset"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
+    while server.poll() is None:
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        if found:
+            try:
+                urllib.request.urlopen(f"{found[0]}/api?token=t")
+                return found[0]
+            except OSError:
+                pass
+        time.sleep(0.3)
+    raise AssertionError(f"JupyterLab did not start: {log.read_text()[-2000:]}")

@@ -140,6 +140,19 @@ def lab(
     raise typer.Exit(code)
 
 
+@app.command(rich_help_panel="Learn")
+def progress(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="Your copies; default: my-lessons"),
+    ] = None,
+) -> None:
+    """List which exercises you have passed, from your saved notebooks."""
+    from . import progress as the_progress
+
+    print(the_progress.table(the_progress.read(folder or base() / "my-lessons")))
+
+
 # ------------------------------------------------------------------------ the data
 
 

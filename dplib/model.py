@@ -343,6 +343,7 @@ def save(model: DeepPerson, path: str | Path, record: dict[str, Any]) -> Path:
     part, note = path.with_suffix(".tmp"), path.with_suffix(".json.tmp")
     try:
         save_file(state, part, metadata={"config": config})
+        part.chmod(0o644)  # safetensors makes it private
         note.write_text(text, encoding="utf-8")
         note.replace(path.with_suffix(".json"))
         part.replace(path)

@@ -288,6 +288,13 @@ def test_lessons_command(project: Path) -> None:
     assert "yours already" in run("lessons", project / "mine")
 
 
+def test_progress_reads_the_readers_copies(tmp_path: Path) -> None:
+    run("lessons", tmp_path, "0")
+    said = run("progress", tmp_path)
+    assert "00_quickstart: 0 of 3 exercises right, 0 of 2 predictions made" in said
+    assert "· 0.2   average precision" in said
+
+
 def test_doctor_says_what_is_missing(market: Path, monkeypatch: Any) -> None:
     said = run("doctor", "--root", market)
     for what in ("Python", "PyTorch", "memory", "toymarket", "ImageNet", "disk"):

@@ -191,9 +191,6 @@ def data_verify(
 def data_unpack(
     archive: Annotated[Path, typer.Argument(help="A .zip or .tar of a data set")],
     root: Root = None,
-    name: Annotated[
-        str | None, typer.Option(help="Folder to make; default: the archive's name")
-    ] = None,
     password: Annotated[
         str | None, typer.Option(help="Of a locked .zip, from the set's authors")
     ] = None,
@@ -201,9 +198,8 @@ def data_unpack(
     """Unpack a data set's archive among the data sets; no file can get elsewhere."""
     from . import archives
 
-    stem = archive.name.removesuffix(".gz").removesuffix(".xz").removesuffix(".bz2")
-    folder = root_folder(root) / (name or Path(stem).stem)
-    print(f"Unpacked: {archives.unpack(archive, folder, password=password)}")
+    where = archives.unpack(archive, root_folder(root), password=password)
+    print(f"Unpacked: {where}")
 
 
 @data_app.command("toymarket")

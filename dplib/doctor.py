@@ -8,15 +8,16 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from . import DplibError, __version__, datasets, workspace
+from . import DplibError, __version__, cuhk03, datasets, workspace
 
 # what each extra is for, and a module of each package that tells it is there
 EXTRAS = {
     "notebooks": ("lessons in JupyterLab", "jupyterlab nbclient nbconvert jupytext"),
     "test": ("tests", "pytest xdist nbval hypothesis playwright yaml"),
     "course": ("assignments", "nbgrader"),
+    "data": ("CUHK03", "h5py scipy"),
     "scale": ("large galleries", "faiss"),
     "bench": ("benchmarks", "pytorch_metric_learning sklearn"),
 }
@@ -24,6 +25,19 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 HOW_TO_GET = {
     "toymarket": "python -m dplib data toymarket draws it; lessons do so themselves",
     "market1501": "ask its authors, research only; see data/README.md",
+    "dukemtmc": "withdrawn by its authors in 2019; see data/README.md before any use",
+    "cuhk03": "ask its authors for cuhk-03.mat, research only; see data/README.md",
+    "cuhk03np": "CUHK03 and its authors' split files; see data/README.md",
+    "msmt17": "ask its authors, research only; see data/README.md",
+    "folder": "datasets.load('folder', DIR), with DIR/person/camera_anything.jpg",
+}
+# what tells that somebody has begun to put a set there
+TRACES = {
+    "market1501": ("*arket-1501*",),
+    "dukemtmc": ("DukeMTMC*",),
+    "cuhk03": ("cuhk03", "CUHK03"),
+    "cuhk03np": ("cuhk03-np", "cuhk03/cuhk03_new_protocol*"),
+    "msmt17": ("MSMT17*", "msmt17"),
 }
 
 
@@ -115,16 +129,27 @@ def _extras() -> Iterator[Finding]:
 
 
 def find_data(name: str, root: Path) -> Finding:
-    """Whether the data set `name` can be loaded from `root`; nothing is drawn."""
+    """Whether `name` can be loaded from `root`; nothing is drawn or unpacked."""
     how = HOW_TO_GET.get(name, "see data/README.md")
+    if name == "folder":
+        return Finding(None, name, "your own images, wherever they are", how)
     if name == "toymarket" and not (root / "ToyMarket/toymarket.json").is_file():
         return Finding(None, name, f"not drawn yet in {root}", how)
+    protocol: dict[str, Any] = {}
+    if name in ("cuhk03", "cuhk03np"):
+        kinds, mat = cuhk03.ready(root, name)
+        if mat and not kinds:
+            text = f"{mat}, its images not unpacked yet"
+            return Finding(None, name, text, "unpacked when first asked for (h5py)")
+        protocol = {"kind": kinds[0]} if kinds else {}
     try:
-        data = datasets.load(name, root)
+        data = datasets.load(name, root, **protocol)
     except DplibError as e:
-        there = any(root.glob("*arket-1501*"))
-        remedy = "" if there else how
-        return Finding(False if there else None, name, str(e), remedy)
+        there = any(f for trace in TRACES.get(name, ()) for f in root.glob(trace))
+        if there:
+            return Finding(False, name, str(e))
+        near = "has its layout" in str(e)
+        return Finding(None, name, str(e) if near else f"not in {root}", how)
     people = len(data.labels)
     text = (
         f"{data.root}: {len(data.train):,} training images of {people:,} people, "

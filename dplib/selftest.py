@@ -111,7 +111,7 @@ QUESTIONS = (
             "only through the classifier",
         ),
         2,
-        "The backward LSTM reads from the feet up and has seen S_8 when it reaches S_1.",
+        "The backward LSTM reads from the feet up: at S_1 it has seen S_8.",
     ),
     Question(
         3,

@@ -8,12 +8,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import imitations
 import nbformat
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dplib import DplibError, __main__, datasets, lessons, toymarket, workspace
+from dplib import (
+    DplibError,
+    __main__,
+    datasets,
+    lessons,
+    model,
+    toymarket,
+    workspace,
+)
+from dplib.presets import Preset
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
@@ -286,6 +296,46 @@ def test_lab_copies_the_lessons_and_starts_jupyterlab(
 def test_lessons_command(project: Path) -> None:
     assert "written" in run("lessons", project / "mine", "0")
     assert "yours already" in run("lessons", project / "mine")
+
+
+def test_unpack_then_verify(market_home: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "Market-1501-v15.09.15.zip"
+    shutil.make_archive(
+        str(archive.with_suffix("")), "zip", market_home.parent, market_home.name
+    )
+    said = run("data", "unpack", archive, "--root", tmp_path)
+    assert f"Unpacked: {tmp_path / market_home.name}" in said
+    with pytest.raises(DplibError, match="48 found, 12,936 published"):
+        run("data", "verify", "market1501", "--root", tmp_path)
+    with pytest.raises(DplibError, match="is there already"):
+        run("data", "unpack", archive, "--root", tmp_path)
+
+
+def test_cuhk03_split_by_split_and_all(tmp_path: Path, tiny: Preset) -> None:
+    """One checkpoint a split; "all" averages what the single commands give."""
+    pytest.importorskip("h5py")
+    imitations.write_cuhk03(tmp_path / "cuhk03" / "cuhk-03.mat")
+    for i in range(20):
+        net = tiny.build_model(8, weights=None, seed=i)
+        model.save(net, tmp_path / f"net-{i}", {"data": f"cuhk03-labeled-split{i}"})
+    common = ("--data", "cuhk03", "--root", tmp_path, "--metrics-json")
+    each = []
+    for i in (0, 7):
+        path = tmp_path / f"{i}.json"
+        net = tmp_path / f"net-{i}.safetensors"
+        said = run("evaluate", net, "--split", i, *common, path)
+        assert f"cuhk03-labeled-split{i}: " in said and "across data" not in said
+        each.append(json.loads(path.read_text())["metrics"])
+    assert {"rank1", "rank5", "rank10", "rank1_sd"} <= set(each[0])
+    path = tmp_path / "all.json"
+    nets = tmp_path / "net-{split}.safetensors"
+    said = run("evaluate", nets, "--split", "all", *common, path)
+    assert said.count("single query") == 20 and "over 20 splits" in said
+    record = json.loads(path.read_text())
+    assert f"{100 * record['metrics']['rank1']:6.2f} ±" in said
+    assert record["standard deviation over splits"]["rank1"] > 0
+    with pytest.raises(DplibError, match="needs the whole gallery"):
+        run("evaluate", nets, "--split", 0, *common, path, "--rerank")
 
 
 def test_progress_reads_the_readers_copies(tmp_path: Path) -> None:

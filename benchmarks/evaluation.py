@@ -1,285 +1,133 @@
-"""Features to all measures at Market-1501's size, beside the bare matrix product.
+"""Evaluation beside its peers and beside the bare matrix product.
 
-    python benchmarks/evaluation.py [--quick]
+    python benchmarks/evaluation.py            # all; minutes
+    python benchmarks/evaluation.py --quick    # small; writes nothing
+    python benchmarks/evaluation.py --resume   # go on after an interruption
+    python benchmarks/evaluation.py --plot     # table and plot from the last record
 
-3,368 queries, 15,913 ranked gallery images, 2,048 values each, seeded and clustered
-by person and camera. In one process, interleaved: ``torch.mm`` into a buffer (no
-evaluation can be faster than its distances), ``dplib.evaluation``, an evaluation by
-sorting in NumPy as most programs have it, and pytorch-metric-learning where it is
-installed (benchmarks/requirements.txt). The figures must agree, or the script fails.
+(a) Distances given, 3,368 x 15,913: ranks and AP. (b) The same from features of 2,048
+values to all measures. (c) With 500,000 random distractors. (b) and (c) are points of
+a sweep over the size of the gallery. No evaluation can be faster than the product of
+its features, ``torch.mm`` in blocks into a buffer, so that is run as well.
+
+Each contender is a process of its own, which makes the same features from the same
+seed; they take turns, one run each. Peak memory is the kernel's (VmHWM). All must
+agree: rank-1 to one query, mAP to 1e-4 (equal distances may stand in any order; dplib
+puts the match last), or the script fails. Peers: peers.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import hashlib
 import json
-import os
-import platform
-import statistics
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import contest
+import evaluation_report
+import peers
+from contest import OURS, PRODUCT, Make, Worker, measure, show
+from record import ROOT, machine, replace, write
 
-from dplib import __version__, evaluation
-from dplib.descriptors import Descriptors
-
-RESULTS = Path(__file__).parent / "results"
-BAR = 1.3  # evaluation may take this many times the product
-Measures = dict[str, float]
-
-
-def make(
-    pids: int, queries: int, own: int, distractors: int, junk: int, dim: int
-) -> tuple[Descriptors, Descriptors]:
-    """Query and gallery of Market-1501's make-up; its junk comes on top."""
-    g = torch.Generator().manual_seed(0)
-    people = torch.randn(pids + 1, dim, generator=g)
-    people[0] = 0  # distractors are nobody in particular
-    cameras = 0.5 * torch.randn(7, dim, generator=g)
-
-    def describe(pid: Tensor, cam: Tensor) -> Descriptors:
-        x = 3 * torch.randn(len(pid), dim, generator=g)
-        x += people[pid.clamp(min=0)]
-        x += cameras[cam]
-        return Descriptors(F.normalize(x), pid, cam)
-
-    # every person is there in every camera first, so that no query lacks a match
-    each = torch.arange(own)
-    pid = torch.cat([1 + each % pids, torch.zeros(distractors), -torch.ones(junk)])
-    cam = torch.cat([1 + each // pids % 6, torch.arange(distractors + junk) % 6 + 1])
-    order = torch.randperm(len(pid), generator=g)
-    gallery = describe(pid.long()[order], cam.long()[order])
-    each = torch.arange(queries)
-    return describe(1 + each % pids, 1 + each // pids % 6), gallery
+PARTS = ROOT / "build" / "evaluation.part.json"  # what an interrupted run has so far
+BAR = 1.3  # evaluation may take this many times the product …
+BAR_MIB = 1024  # … and this memory beside the features
+MODULES = (__file__, str(contest.__file__), str(peers.__file__))
+MARKET = Make(3368, 750, 13_115, 15_913, 3_819, 2048)
+SIZES = (5_000, 10_000, 15_913, 20_000, 50_000, 100_000, 200_000, 515_913)
+SMALL = Make(336, 75, 1_311, 1_591, 381, 256)
+SMALL_SIZES = (500, 1_591, 8_000)
 
 
-# --- those compared -------------------------------------------------------------------
+def code() -> str:
+    """What the figures depend on: a part of an interrupted run is kept only for it."""
+    files = [ROOT / "dplib/evaluation.py", ROOT / "dplib/ranks.py", *map(Path, MODULES)]
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
 
 
-def by_dplib(query: Descriptors, gallery: Descriptors) -> Measures:
-    r = evaluation.evaluate(query, gallery)
-    return {"rank1": r.rank1, "map": r.map, "minp": r.minp}
-
-
-def by_sorting(query: Descriptors, gallery: Descriptors) -> Measures:
-    """All distances, one argsort, then a pass over the queries."""
-    q, g = query.features.numpy(), gallery.features.numpy()
-    pids, cams = gallery.pids.numpy(), gallery.camids.numpy()
-    distances = (q**2).sum(1)[:, None] + (g**2).sum(1) - 2 * q @ g.T
-    order = np.argsort(distances, axis=1)
-    first, aps, inps = [], [], []
-    for i, (pid, cam) in enumerate(
-        zip(query.pids.tolist(), query.camids.tolist(), strict=True)
-    ):
-        row = order[i]
-        right = pids[row] == pid
-        right = right[~(right & (cams[row] == cam))]
-        ranks = np.flatnonzero(right) + 1
-        first.append(ranks[0] == 1)
-        aps.append((np.arange(1, len(ranks) + 1) / ranks).mean())
-        inps.append(len(ranks) / ranks[-1])
-    return {
-        "rank1": float(np.mean(first)),
-        "map": float(np.mean(aps)),
-        "minp": float(np.mean(inps)),
-    }
-
-
-def metric_learning() -> Callable[[Descriptors, Descriptors], Measures] | None:
-    """pytorch-metric-learning's, all neighbours, Euclidean; None if it is absent."""
-    try:
-        from pytorch_metric_learning.distances import LpDistance
-        from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
-        from pytorch_metric_learning.utils.inference import CustomKNN
-    except ImportError:
-        return None
-    calculator = AccuracyCalculator(
-        include=("precision_at_1", "mean_average_precision"),
-        k=None,
-        device=torch.device("cpu"),
-        knn_func=CustomKNN(LpDistance(normalize_embeddings=False)),
-    )
-
-    def run(query: Descriptors, gallery: Descriptors) -> Measures:
-        found = calculator.get_accuracy(
-            query.features, query.pids, gallery.features, gallery.pids
-        )
-        return {
-            "rank1": found["precision_at_1"],
-            "map": found["mean_average_precision"],
+def bars(result: dict[str, Any]) -> dict[str, Any]:
+    """(b) and (c) beside their bars."""
+    found = {}
+    for key, size in (("b", MARKET.market), ("c", max(SIZES))):
+        row = result["sizes"][str(size)]["rows"][OURS]
+        found[key] = {
+            "gallery": size,
+            "times the product": row["median paired ratio"],
+            "at most": BAR,
         }
-
-    return run
-
-
-# --- measuring ------------------------------------------------------------------------
-
-
-@dataclass
-class Contender:
-    """One way to do the work, what it found and how long it took."""
-
-    run: Callable[[], Any]
-    measures: Measures = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    peak_mib: float | None = None
-
-
-def peak_memory(run: Callable[[], Any]) -> tuple[Any, float | None]:
-    """What ``run`` gives, and the MiB it held above what was held before (Linux)."""
-
-    def status(key: str) -> int:
-        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
-        return next(int(x.split()[1]) for x in lines if x.startswith(key))
-
-    try:
-        Path("/proc/self/clear_refs").write_text("5", "utf-8")  # forget the peak so far
-        before = status("VmRSS")
-    except OSError:
-        return run(), None
-    return run(), (status("VmHWM") - before) / 1024
-
-
-def measure(contenders: dict[str, Contender], rounds: int) -> None:
-    """A first run each for figures and memory, then timed rounds, interleaved."""
-    for c in contenders.values():
-        found, c.peak_mib = peak_memory(c.run)
-        c.measures = found if isinstance(found, dict) else {}
-    for _ in range(rounds):
-        for c in contenders.values():
-            start = time.perf_counter()
-            c.run()
-            c.seconds.append(time.perf_counter() - start)
-
-
-def machine() -> dict[str, Any]:
-    """The machine and the versions; no names or paths."""
-    cpu, memory = platform.processor() or platform.machine(), None
-    if Path("/proc/cpuinfo").is_file():
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        names = [
-            x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")
-        ]
-        cpu = names[0] if names else cpu
-    if hasattr(os, "sysconf"):
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        memory = round(pages / 2**30, 1)
-    packages = ("torch", "numpy", "pillow", "pytorch-metric-learning")
-    versions = {"python": platform.python_version(), "dplib": __version__}
-    for name in packages:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "absent"
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "torch threads": torch.get_num_threads(),
-        "memory GiB": memory,
-        "system": platform.system(),
-        "versions": versions,
-    }
-
-
-def write(name: str, result: dict[str, Any]) -> None:
-    """results/NAME.json, with the machine, the date and the command."""
-    record = {
-        "command": f"python benchmarks/{name}.py",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": machine(),
-        **result,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    part = RESULTS / f"{name}.json.tmp"
-    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    part.replace(RESULTS / f"{name}.json")
-    print(f"written: benchmarks/results/{name}.json")
+        if row["process MiB"] is not None:
+            found[key]["MiB beside the features"] = (
+                row["process MiB"] - row["features MiB"]
+            )
+            found[key]["at most MiB"] = BAR_MIB
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth; writes nothing")
-    parser.add_argument("--rounds", type=int, default=7, help="timed runs of each")
+    parser.add_argument("--quick", action="store_true", help="small; writes nothing")
+    parser.add_argument("--resume", action="store_true", help="keep the parts done")
+    parser.add_argument("--plot", action="store_true", help="draw, measure nothing")
+    parser.add_argument("--rounds", type=int, help="runs of each (5; 3 if long)")
     args = parser.parse_args()
-    if args.quick:
-        query, gallery = make(75, 336, 1311, 279, 381, 512)
-    else:
-        query, gallery = make(750, 3368, 13_115, 2_798, 3_819, 2048)
-    # The peers do not know junk: they get the gallery without it, for nothing.
-    ranked = Descriptors(*(x[gallery.pids >= 0].contiguous() for x in gallery))
-    q, g = query.features, ranked.features
-    buffer = torch.empty(len(q), len(g))
-    contenders = {
-        "matrix product": Contender(lambda: torch.mm(q, g.T, out=buffer)),
-        "dplib": Contender(lambda: by_dplib(query, gallery)),
-        "NumPy argsort": Contender(lambda: by_sorting(query, ranked)),
-    }
-    pml = metric_learning()
-    if pml is None:
-        print("pytorch-metric-learning is absent: python -m pip install -r")
-        print("benchmarks/requirements.txt brings it into the table")
-    else:
-        run = pml
-        contenders["pytorch-metric-learning"] = Contender(lambda: run(query, ranked))
-    measure(contenders, args.rounds)
+    rounds = args.rounds or (2 if args.quick else 5)
+    if args.plot:
+        evaluation_report.main()
+        return
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    here, absent = peers.available()
+    for name, why in absent.items():
+        print(f"absent: {name} ({why})")
+    if absent:
+        print(f"To install the peers: {peers.NEED}")
+    m, sizes = (SMALL, SMALL_SIZES) if args.quick else (MARKET, SIZES)
+    key = {"code": code(), "machine": machine(), "rounds": rounds}
+    result: dict[str, Any] = {"key": key, "sizes": {}}
+    if args.resume and PARTS.is_file():
+        done = json.loads(PARTS.read_text("utf-8"))
+        if done["key"] == key:
+            result = done
+        else:
+            print("other code or another machine: from the start")
+    started = time.perf_counter()
+    workers: dict[str, Worker] = {}
 
-    product = statistics.median(contenders["matrix product"].seconds)
-    print(f"{len(q):,} x {len(g):,} x {q.shape[1]:,}, {args.rounds} rounds")
-    print(f"{'':24}{'median s':>9}{'min s':>8}{'ratio':>8}{'peak MiB':>10}", end="")
-    print(f"{'rank-1':>9}{'mAP':>9}{'mINP':>9}")
-    rows: dict[str, Any] = {}
-    for name, c in contenders.items():
-        median, best = statistics.median(c.seconds), min(c.seconds)
-        # paired within a round, so that a slow moment hits both
-        pairs = zip(c.seconds, contenders["matrix product"].seconds, strict=True)
-        paired = statistics.median(a / b for a, b in pairs)
-        rows[name] = {
-            "median seconds": round(median, 4),
-            "min seconds": round(best, 4),
-            "ratio": round(median / product, 3),
-            "median paired ratio": round(paired, 3),
-            "peak MiB": None if c.peak_mib is None else round(c.peak_mib),
-            **{k: round(v, 6) for k, v in c.measures.items()},
-        }
-        peak = "–" if c.peak_mib is None else f"{c.peak_mib:,.0f}"
-        print(f"{name:24}{median:9.3f}{best:8.3f}{median / product:8.2f}", end="")
-        print(f"{peak:>10}", end="")
-        for key in ("rank1", "map", "minp"):
-            value = c.measures.get(key)
-            print(f"{'–' if value is None else f'{100 * value:.3f}':>9}", end="")
-        print()
+    def keep() -> None:
+        if not args.quick:
+            replace(PARTS, json.dumps(result))
 
-    # dplib lets images at a match's distance, within rounding, stand before the match;
-    # sorting decides them by that rounding. This leaves some 1e-5 between the two.
-    for key, value in contenders["NumPy argsort"].measures.items():
-        assert abs(value - contenders["dplib"].measures[key]) < 1e-4, key
-    if pml is not None:
-        # It knows no cameras either, and counts the query's own camera's images as
-        # matches. With a camera of the query's own, we count them too.
-        free = by_dplib(query._replace(camids=query.camids + 100), gallery)
-        for key, value in contenders["pytorch-metric-learning"].measures.items():
-            assert abs(value - free[key]) < 1e-4, key
-        rows["dplib, cameras ignored"] = {k: round(v, 6) for k, v in free.items()}
-        print(
-            "pytorch-metric-learning ignores cameras; so asked, dplib gives rank-1",
-            end="",
-        )
-        print(f" {100 * free['rank1']:.3f}, mAP {100 * free['map']:.3f}")
-    ratio = rows["dplib"]["ratio"]
+    if "distances" not in result:
+        names = [OURS, *here]
+        part = measure(workers, names, m, m.market, True, rounds, {})
+        result["distances"] = part
+        show(part, f"(a) distances given, {m.queries:,} x {m.market:,}")
+        keep()
+    for size in sizes:
+        if str(size) in result["sizes"]:
+            continue
+        names = [PRODUCT, OURS, *here]
+        turns = rounds if size <= 20_000 else min(3, rounds)
+        part = measure(workers, names, m, size, False, turns, result["sizes"])
+        result["sizes"][str(size)] = part
+        mark = {m.market: "(b) ", max(sizes): "(c) "}.get(size, "")
+        show(part, f"{mark}features, {m.queries:,} x {size:,} x {m.dim:,}")
+        keep()
+    for worker in workers.values():
+        worker.close()
+    print(f"\n{(time.perf_counter() - started) / 60:.1f} minutes")
     if args.quick:
-        print("too small a size to judge the ratio by")
-    else:
-        print(f"dplib / product = {ratio:.2f} (at most {BAR})")
-        write("evaluation", {"rounds": args.rounds, "bar": BAR, "rows": rows})
+        print("all agree; too small a size to judge times by")
+        return
+    del result["key"]
+    result = {"rounds": rounds, "bars": bars(result), "absent": absent, **result}
+    for name, bar in result["bars"].items():
+        print(f"({name}) {', '.join(f'{k} {v}' for k, v in bar.items())}")
+    write("evaluation", result)
+    PARTS.unlink(missing_ok=True)
+    evaluation_report.main()
 
 
 if __name__ == "__main__":

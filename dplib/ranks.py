@@ -19,7 +19,8 @@ from dplib import DplibError
 from dplib.datasets import JUNK
 from dplib.descriptors import Descriptors
 
-BLOCK, COLUMNS = 256, 16_384  # queries and gallery images at a time
+ROWS = 64  # of given distances at a time: they stay in the cache
+BLOCK, COLUMNS = 1024, 4096  # queries and gallery images at a time
 
 
 class EvaluationError(DplibError):
@@ -41,10 +42,12 @@ def all_ranked(
     if given is None:
         square = squares(gallery, metric)
         near, tie = _pair_distances(query, gallery, square, metric, of, images)
-        blocks = _products(query, gallery, square.masked_fill(junk, torch.nan), metric)
+        keep = (~junk).nonzero().flatten()
+        blocks = _products(query, gallery, square, keep, metric)
+        column_of = ((~junk).cumsum(0) - 1).numpy()[images]
     else:
         near, tie = given[of, images].numpy(), 0.0
-        blocks = _copies(given, junk)
+        blocks, column_of = _copies(given, junk), images
     other = (query.camids[of] != gallery.camids[images]).numpy()
     matched, near = of[other], near[other]
     near = near[np.lexsort((near, matched))]
@@ -52,13 +55,18 @@ def all_ranked(
     wrong = np.zeros(len(reach), np.int64)
     for q0, g0, block in blocks:
         a, b = np.searchsorted(of, (q0, q0 + len(block)))
-        column = images[a:b] - g0
+        column = column_of[a:b] - g0
         here = (column >= 0) & (column < block.shape[1])
         # NaN is below no threshold: neither the pid's own images count, nor junk
         block[of[a:b][here] - q0, column[here]] = np.nan
-        a, b = np.searchsorted(matched, (q0, q0 + len(block)))
-        for m in range(a, b):
-            wrong[m] += np.count_nonzero(block[matched[m] - q0] <= reach[m])
+        # few images are nearer than a query's last match: sorting them is cheap
+        bounds = np.searchsorted(matched, np.arange(q0, q0 + len(block) + 1)).tolist()
+        for row, a, b in zip(block, bounds, bounds[1:], strict=False):
+            if a < b:
+                near_ones = row[row <= reach[b - 1]]
+                if len(near_ones):
+                    near_ones.sort()
+                    wrong[a:b] += near_ones.searchsorted(reach[a:b], "right")
     nth = np.arange(len(reach)) - np.searchsorted(matched, matched)
     return wrong + nth + 1, matched, len(junk) - int(junk.sum())
 
@@ -148,14 +156,18 @@ def _pair_distances(
 
 
 def _products(
-    query: Descriptors, gallery: Descriptors, square: Tensor, metric: str
+    query: Descriptors, gallery: Descriptors, square: Tensor, keep: Tensor, metric: str
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """|g|² - 2 q·g in blocks (first query, first image, block); |q|² moves no rank."""
+    """|g|² - 2 q·g in blocks (first query, first image of ``keep``, block); |q|² moves
+    no rank. Images that are not kept cost a copy of their block, never a product."""
     q = unit(query.features, metric)
-    buffer = torch.empty(min(BLOCK, len(q)) * min(COLUMNS, len(square)))
-    for g0 in range(0, len(square), COLUMNS):
-        g = unit(gallery.features[g0 : g0 + COLUMNS], metric)
-        bias = square[g0 : g0 + COLUMNS]
+    buffer = torch.empty(min(BLOCK, len(q)) * min(COLUMNS, len(keep)))
+    for g0 in range(0, len(keep), COLUMNS):
+        these = keep[g0 : g0 + COLUMNS]
+        low, high = int(these[0]), int(these[-1]) + 1
+        whole = high - low == len(these)
+        g = gallery.features[low:high] if whole else gallery.features[these]
+        g, bias = unit(g, metric), square[these]
         for q0 in range(0, len(q), BLOCK):
             rows = q[q0 : q0 + BLOCK]
             block = buffer[: len(rows) * len(g)].view(len(rows), len(g))
@@ -164,8 +176,8 @@ def _products(
 
 def _copies(given: Tensor, junk: Tensor) -> Iterator[tuple[int, int, np.ndarray]]:
     """Given distances in blocks that may be written to, NaN for junk."""
-    for q0 in range(0, len(given), BLOCK):
-        block = given[q0 : q0 + BLOCK].numpy().copy()
+    for q0 in range(0, len(given), ROWS):
+        block = given[q0 : q0 + ROWS].numpy().copy()
         if not np.issubdtype(block.dtype, np.floating):
             block = block.astype(np.float64)  # whole numbers know no NaN
         block[:, junk.numpy()] = np.nan

@@ -382,6 +382,7 @@ def test_blocks_of_any_size_give_the_same(seed: int, rows: int, columns: int) ->
     with pytest.MonkeyPatch.context() as patch:
         whole = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
         patch.setattr(ranks, "BLOCK", rows)
+        patch.setattr(ranks, "ROWS", rows)
         patch.setattr(ranks, "COLUMNS", columns)
         parts = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
     for a, b in zip(whole, parts, strict=True):

@@ -50,9 +50,9 @@ notebooks: .venv/.ready-notebooks ## build and execute the lessons that are stal
 
 bench: .venv/.ready-test ## compare with peers, side by side
 	@echo "Installing the peers that we are measured against …"
-	$(PIP) -q -e '.[bench]'
-	@set -e; for script in benchmarks/*.py; do \
-	  echo "== $$script"; $(PY) $$script $(ARGS); done
+	$(PIP) -q --no-deps --target build/peers -r benchmarks/requirements.txt
+	@set -e; for name in evaluation reranking training; do \
+	  echo "== $$name"; $(PY) benchmarks/$$name.py $(ARGS); done
 
 clean: ## remove caches and builds (.venv, data and runs stay)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,115 @@
+"""Short runs that watch the part branch: does BpI learn, or does it sleep?
+
+A branch sleeps while its outputs are nearly the same for every image: its loss stays
+at ln Nc, and next to nothing of it reaches fb. Lesson 3 runs this for a hundred
+iterations; ``tools/record_heads.py`` for longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from dplib import DplibError
+from dplib.losses import deep_person_loss
+from dplib.model import DeepPerson
+from dplib.presets import Preset
+from dplib.sampling import PKSampler
+from dplib.training import augment
+
+Row = dict[str, float]
+COLUMNS = ("part", "global", "ranking", "spread", "reach", "reach_global")
+
+
+def spread(outputs: Tensor) -> float:
+    """How far outputs [N, H, U] differ between the N images: standard deviation over
+    the images, then the mean over the H·U values."""
+    return float(outputs.detach().flatten(1).std(0).mean())
+
+
+def run(
+    preset: Preset,
+    images: Tensor,
+    labels: Sequence[int],
+    iterations: int,
+    *,
+    seed: int = 0,
+    change: Callable[[DeepPerson], object] | None = None,
+) -> tuple[DeepPerson, list[Row]]:
+    """Train all three branches for a few iterations, at the preset's constant lr.
+
+    images: uint8 [N, 3, h, w]; labels: N classes in [0, Nc). Weights, batches and
+    augmentation follow from the seed, as in ``training``; the same seed gives every
+    head the same backbone and the same batches. change(model) may alter the model, in
+    train mode, before the first iteration.
+    A row per iteration: the losses ``part``, ``global`` and ``ranking``, the
+    ``spread`` of the O_t over the batch, and the norms of the gradients that L_cls_p
+    (``reach``) and L_cls_g (``reach_global``) send to fb.
+    Raises DplibError for labels that do not run from 0 to Nc - 1, a model without the
+    three branches, or fewer than one iteration.
+    """
+    classes = len(set(labels))
+    if sorted(set(labels)) != list(range(classes)):
+        raise DplibError(
+            f"labels: {classes} classes, expected the numbers 0 to {classes - 1}; "
+            "number the pids anew"
+        )
+    if len(preset.branches) != 3 or iterations < 1:
+        raise DplibError(
+            f"a run of {iterations} iterations with {preset.branches}: expected at "
+            "least one iteration, and the branches part, global and ranking"
+        )
+    model = preset.build_model(classes, seed=seed).train()
+    if change is not None:
+        change(model)
+    optimiser = torch.optim.Adam(
+        model.parameters(), lr=preset.lr, weight_decay=preset.weight_decay
+    )
+    sampler = PKSampler(labels, preset.p, preset.k, seed)
+    target = torch.tensor(labels)
+    caught: list[Tensor] = []
+    hook = model.backbone.register_forward_hook(lambda m, x, fb: caught.append(fb))
+    history: list[Row] = []
+    while len(history) < iterations:
+        epoch = len(history) // len(sampler)
+        sampler.set_epoch(epoch)
+        for b, batch in enumerate(sampler):
+            if len(history) == iterations:
+                break
+            picked = images[torch.tensor(batch)]
+            out = model(augment(picked, preset, (seed, epoch, b)))
+            fb = caught.pop()
+            loss = deep_person_loss(
+                out, target[batch], preset.loss_weights, preset.margin
+            )
+            assert loss.part is not None and loss.global_ is not None
+            assert loss.ranking is not None and out.part_outputs is not None
+            optimiser.zero_grad(set_to_none=True)
+            row = {
+                "part": loss.part.item(),
+                "global": loss.global_.item(),
+                "ranking": loss.ranking.item(),
+                "spread": spread(out.part_outputs),
+                "reach": _reach(loss.part, fb),
+                "reach_global": _reach(loss.global_, fb),
+            }
+            loss.total.backward()
+            if preset.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip_norm)
+            optimiser.step()
+            history.append(row)
+    hook.remove()
+    return model, history
+
+
+def _reach(loss: Tensor, fb: Tensor) -> float:
+    (slope,) = torch.autograd.grad(loss, fb, retain_graph=True)
+    return float(slope.norm())
+
+
+def means(history: Sequence[Row], size: int) -> dict[str, list[float]]:
+    """Each column of the history, averaged over blocks of ``size`` iterations."""
+    blocks = [history[i : i + size] for i in range(0, len(history), size)]
+    return {key: [sum(r[key] for r in b) / len(b) for b in blocks] for key in COLUMNS}

@@ -52,6 +52,8 @@ def bars(result: dict[str, Any]) -> dict[str, Any]:
     """(b) and (c) beside their bars."""
     found = {}
     for key, size in (("b", MARKET.market), ("c", max(SIZES))):
+        if str(size) not in result["sizes"]:
+            continue
         row = result["sizes"][str(size)]["rows"][OURS]
         found[key] = {
             "gallery": size,
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small; writes nothing")
     parser.add_argument("--resume", action="store_true", help="keep the parts done")
     parser.add_argument("--plot", action="store_true", help="draw, measure nothing")
+    parser.add_argument("--sizes", type=int, nargs="+", help="in place of the sweep")
     parser.add_argument("--rounds", type=int, help="runs of each (5; 3 if long)")
     args = parser.parse_args()
     rounds = args.rounds or (2 if args.quick else 5)
@@ -84,6 +87,7 @@ def main() -> None:
     if absent:
         print(f"To install the peers: {peers.NEED}")
     m, sizes = (SMALL, SMALL_SIZES) if args.quick else (MARKET, SIZES)
+    sizes = tuple(args.sizes or sizes)
     key = {"code": code(), "machine": machine(), "rounds": rounds}
     result: dict[str, Any] = {"key": key, "sizes": {}}
     if args.resume and PARTS.is_file():

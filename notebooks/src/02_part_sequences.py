@@ -38,6 +38,8 @@ from dplib.descriptors import Descriptors
 from dplib.presets import get
 from dplib.toymarket import draw
 from dplib.transforms import decode, normalise, stream
+
+# %%
 from dplib.widgets_parts import (
     explored,
     field_explorer,
@@ -479,6 +481,9 @@ for v in shown:
     print(f"{v.title:13} {v.words()}")
 
 # %%
+shift_explorer(net, [1, 2, 3, 4, 9, 10, 11, 12])
+
+# %%
 plots.show(
     plots_parts.shifts(shown, title="The same person, moved in the box"),
     alt="""One person four times: where it was, moved right, and moved down by one and
@@ -487,14 +492,11 @@ plots.show(
     line of fm stays far to the left.""",
 )
 
-# %%
-shift_explorer(net, [1, 2, 3, 4, 9, 10, 11, 12])
-
 # %% [markdown]
 # *Which* rows change? Downwards, all of them: each now shows another part. To the side,
 # all change a little: the mean over the columns hides most of it. And `fm`, the mean of
 # rows *and* columns, hides most of both. The static twin of the widget is the figure
-# above it. To see where the parts went, compare each row of one picture with each row
+# below it. To see where the parts went, compare each row of one picture with each row
 # of another, of the same person in another camera, and average over 100 test people.
 # The mean of all people is taken off, else everything resembles everything:
 

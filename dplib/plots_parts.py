@@ -185,7 +185,7 @@ def shifts(shown: Sequence[Shifted], *, title: str = "") -> Figure:
     """Pictures, each with bars for the change of every row beside it."""
     fig = Figure((2.35 * len(shown), 3.2), layout="constrained")
     grid = fig.subplots(1, 2 * len(shown), squeeze=False)[0]
-    top = max(1.0, *(100 * float(s.rows.max()) for s in shown))
+    top = max(100.0, *(100 * float(s.rows.max()) for s in shown))
     for i, s in enumerate(shown):
         picture, bars = grid[2 * i], grid[2 * i + 1]
         rows, height = len(s.rows), s.image.shape[1]
@@ -241,6 +241,7 @@ def rank1_by_shift(
         xlabel="shift of the person, down (rows of fb)",
         ylabel="rank-1 (%)",
         ylim=(-3, 103),
+        xticks=list(steps),
     )
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)

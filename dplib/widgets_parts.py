@@ -106,7 +106,8 @@ def shifted(
     model: DeepPerson, pid: int, camera: int, right: float, down: float
 ) -> Shifted:
     """How far a shift (in shares of the box) moves each row, and fm, of a person."""
-    images = torch.stack([drawn(pid, camera), drawn(pid, camera, right, down)])
+    both = torch.stack([drawn(pid, camera), drawn(pid, camera, right, down)])
+    images = resized(both, model.image_size)
     s = model.part_sequence(model.feature_map(transforms.normalise(images)))
     fm = s.mean(1)  # the rows are equally wide
     moved = activations.row_change(s[0], s[1])
@@ -124,7 +125,8 @@ def shift_explorer(model: DeepPerson, pids: list[int]) -> ipywidgets.Box:
     model.eval()
     person = ipywidgets.Dropdown(options=pids, description="pid")
     camera = ipywidgets.Dropdown(options=range(1, 7), description="camera")
-    rows, columns = model.rows, 4
+    rows = model.rows
+    columns = activations.map_rows(model.backbone, model.image_size[1])
 
     def slider(name: str, most: float) -> ipywidgets.FloatSlider:
         return ipywidgets.FloatSlider(

@@ -163,7 +163,7 @@ plots.show(
     ),
     alt="""Six people from the test set above, below each the training person that the
     classifier names, with its confidence. All six are wrong, though the two often
-    share colours of clothes or bags; some confidences are high.""",
+    share colours of clothes or bags; the confidences go up to more than a half.""",
 )
 
 # %% [markdown]
@@ -401,7 +401,7 @@ print(found.words())
 plots.show(
     plots_parts.three_fields(images[5], found, title="trained toy net"),
     alt="""The same person three times. The ideal stripe is a band of 16 pixel rows at
-    the hips; the theoretical field is the whole image; the effective field glows
+    the waist; the theoretical field is the whole image; the effective field glows
     around the stripe and fades above and below. At the right its energy by height:
     a hump about the stripe that spreads well beyond it.""",
 )
@@ -470,7 +470,7 @@ plots.show(
 # Parts by height rest on an assumption: that in every picture row t shows the *same*
 # part. Detectors cut boxes with too much ground below or too little head above. We can
 # do that on purpose: ToyMarket draws the same person again, moved in the box. One row
-# of `fb` is 1/8 of the height.
+# of `fb` is 1/8 of the height, one column 1/4 of the width.
 
 # %%
 moves = [(0.0, 0.0), (0.125, 0.0), (0.0, 0.125), (0.0, 0.25)]
@@ -495,9 +495,9 @@ plots.show(
 # %% [markdown]
 # *Which* rows change? Downwards, all of them: each now shows another part. To the side,
 # all change a little: the mean over the columns hides most of it. And `fm`, the mean of
-# rows *and* columns, hides most of both. The static twin of the widget is the figure
-# below it. To see where the parts went, compare each row of one picture with each row
-# of another, of the same person in another camera, and average over 100 test people.
+# rows *and* columns, hides most of both. To see where the parts went, compare each row
+# of one picture with each row of another, of the same person in another camera, and
+# average over 100 test people.
 # The mean of all people is taken off, else everything resembles everything:
 
 # %%
@@ -564,8 +564,8 @@ plots.show(
     plots_parts.rank1_by_shift(steps, curves),
     alt="""Rank-1 against the shift. Without a shift the three are about equal. With
     rows compared in place, rank-1 falls to half or so at one row and to nearly nothing
-    at two. With fm it falls little, and least when rows are compared with those that
-    show the same part.""",
+    at two. fm still finds about four in five at two rows; rows compared with those that
+    show the same part do as well or better.""",
 )
 
 # %% [markdown]
@@ -602,7 +602,7 @@ check("2.4", answer)
 # rows side by side. It came to 92.3 / 77.4 on Market-1501, a strong result. We have no
 # trained PCB here; but we can ask what each row of our net knows *alone*, on the whole
 # test set, and what the eight do side by side. (Our net was trained for `fm`, which
-# favours `fm`; lesson 7 trains stripes.)
+# favours `fm`.)
 
 
 # %%

@@ -1,0 +1,70 @@
+"""Lesson 2's widgets in a real browser."""
+
+from pathlib import Path
+
+import browser
+import pytest
+
+from dplib import model, transforms, widgets_parts
+
+SET_UP = """
+import torch
+from dplib import activations, model, transforms, widgets_parts
+
+net = model.load("toy")
+images = torch.stack([widgets_parts.drawn(pid, 1) for pid in (1, 2, 3)])
+"""
+FIELDS = 'widgets_parts.field_explorer({"toy": net}, images)'
+SHIFTS = "widgets_parts.shift_explorer(net, [1, 2, 3])"
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_field_explorer(tmp_path: Path, width: int) -> None:
+    """Row, image and layer: the text is dplib's, the picture changes."""
+    scope: dict[str, object] = {}
+    exec(SET_UP, scope)
+    net, images = scope["net"], scope["images"]
+    assert isinstance(net, model.DeepPerson)
+
+    def words(image: int, row: int, layer: str) -> str:
+        one = images[image - 1 : image]  # type: ignore[index]
+        return widgets_parts.explored(net, one, row, layer).words()
+
+    with browser.notebook(tmp_path, [SET_UP, FIELDS], width=width) as page:
+        text = page.locator(".widget-html-content").first
+        assert text.inner_text() == words(1, 4, "layer4")
+        browser.press(page)
+        assert text.inner_text() == words(1, 5, "layer4")
+        browser.press(page, slider=1)
+        assert text.inner_text() == words(2, 5, "layer4")
+        with browser.changed(page):
+            page.locator(".widget-dropdown select").nth(1).select_option("layer3")
+        assert text.inner_text() == words(2, 5, "layer3")
+        page.screenshot(path=tmp_path / "fields.png")
+
+
+def test_shift_explorer(tmp_path: Path) -> None:
+    """The person moved down, then right."""
+    net = model.load("toy")
+    with browser.notebook(tmp_path, [SET_UP, SHIFTS], width=800) as page:
+        text = page.locator(".widget-html-content").first
+        start = widgets_parts.shifted(net, 1, 1, 0.0, 0.0)
+        assert text.inner_text() == start.words()
+        browser.press(page)
+        found = widgets_parts.shifted(net, 1, 1, 0.0, 0.25 / 8)
+        assert text.inner_text() == found.words() != start.words()
+        browser.press(page, slider=1)
+        found = widgets_parts.shifted(net, 1, 1, 0.25 / 4, 0.25 / 8)
+        assert text.inner_text() == found.words()
+        page.screenshot(path=tmp_path / "shifts.png")
+
+
+def test_the_normalisation_is_the_lessons() -> None:
+    """The explorer gives the net what ``transforms.normalise`` gives."""
+    net = model.load("toy")
+    images = widgets_parts.drawn(1, 1)[None]
+    seen = []
+    handle = net.backbone.register_forward_pre_hook(lambda m, x: seen.append(x[0]))
+    widgets_parts.shifted(net, 1, 1, 0.0, 0.0)
+    handle.remove()
+    assert seen[0][:1].allclose(transforms.normalise(images))

@@ -98,7 +98,7 @@ def by_sorting(job: Job) -> Measures:
 # --- torchreid ------------------------------------------------------------------------
 
 
-def _load(package: str, *inside: str) -> ModuleType:
+def load(package: str, *inside: str) -> ModuleType:
     """One module of a package by its file, without importing the package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -132,7 +132,7 @@ def _torchreid(rank: Callable[..., Any], distance: ModuleType) -> Evaluation:
 def torchreid_python() -> Evaluation:
     """``eval_market1501`` of metrics/rank.py."""
     rank, distance = (
-        _load("torchreid", "reid", "metrics", x) for x in ("rank", "distance")
+        load("torchreid", "reid", "metrics", x) for x in ("rank", "distance")
     )
     return _torchreid(rank.eval_market1501, distance)
 
@@ -141,8 +141,8 @@ def torchreid_compiled() -> Evaluation:
     """``evaluate_cy`` of metrics/rank_cylib/rank_cy.pyx, as pyppbox-torchreid has it
     compiled; the torchreid of the index comes without that file."""
     name = "pyppbox_torchreid"
-    rank = _load(name, "metrics", "rank_cylib", "rank_cy")
-    return _torchreid(rank.evaluate_cy, _load(name, "metrics", "distance"))
+    rank = load(name, "metrics", "rank_cylib", "rank_cy")
+    return _torchreid(rank.evaluate_cy, load(name, "metrics", "distance"))
 
 
 # --- metric learning ------------------------------------------------------------------

@@ -105,7 +105,7 @@ def by_torchreid(
     query: Descriptors, gallery: Descriptors, root: bool = True
 ) -> np.ndarray:
     peers.available()  # puts their folder on the path
-    rerank = peers._load("torchreid", "reid", "utils", "rerank")
+    rerank = peers.load("torchreid", "reid", "utils", "rerank")
     q, g = query.features.numpy(), gallery.features.numpy()
     pairs = ((q, g), (q, q), (g, g))
     found = [np.maximum(peers.square_distances(a, b), 0) for a, b in pairs]

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evaluation import write
 from PIL import Image, ImageFilter
+from record import write
 
 from dplib import presets, training, transforms
 from dplib.datasets import ReIDData, Sample

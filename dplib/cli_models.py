@@ -188,6 +188,8 @@ def evaluate(
             f"--split all needs a checkpoint for each split: {checkpoint} has no "
             "{split} in it; name them as in 'runs/cuhk03-{split}'"
         )
+    if split == "all" and lists:
+        raise DplibError("--lists shows one split: give its number to --split")
     if lists and lists.exists():  # before minutes of describing
         raise DplibError(f"{lists} exists: name a folder that does not, or remove it")
     tables: list[dict[str, evaluation.Retrieval]] = []
@@ -247,8 +249,11 @@ def evaluate(
         )
         print(f"Lists of {last}: {where}")
     if metrics_json:
+        name = found.name
+        if split == "all":
+            name = name.rpartition("-split")[0] + ", all splits"
         record = {
-            **records.record(seed, found.name, found.root),
+            **records.record(seed, name, found.root),
             "checkpoint": checkpoint,
             **_numbers(tables, seed),
         }

@@ -112,6 +112,25 @@ def extract(
     return Descriptors(features, pids, torch.tensor([s.camid for s in samples]))
 
 
+def check_pair(
+    query: Descriptors, gallery: Descriptors, error: type[DplibError]
+) -> None:
+    """Raise ``error`` when the two cannot be compared: values that are not finite, or
+    features [Q, D] and [G, D'] of unlike widths."""
+    for name, d in (("query", query), ("gallery", gallery)):
+        bad = ~d.features.sum(1).isfinite()  # NaN and infinity survive a sum
+        if bad.any():
+            raise error(
+                f"{name} descriptor {int(bad.nonzero()[0])} is not finite (NaN or "
+                "infinity): the model diverged; look at its training log"
+            )
+    if query.features.shape[1] != gallery.features.shape[1]:
+        raise error(
+            f"query features have {query.features.shape[1]} values, gallery features "
+            f"{gallery.features.shape[1]}; describe both with one model"
+        )
+
+
 def save_npz(
     path: str | Path, descriptors: Descriptors, images: Sequence[Path]
 ) -> None:

@@ -19,7 +19,6 @@ EXTRAS = {
     "course": ("assignments", "nbgrader"),
     "data": ("CUHK03", "h5py scipy"),
     "scale": ("large galleries", "faiss"),
-    "bench": ("benchmarks", "pytorch_metric_learning sklearn"),
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOW_TO_GET = {

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from dplib import ranks
 from dplib.datasets import JUNK
-from dplib.descriptors import Descriptors
+from dplib.descriptors import Descriptors, check_pair
 from dplib.ranks import EvaluationError as EvaluationError
 
 METRICS = ("euclidean", "cosine")
@@ -302,14 +302,4 @@ def _check(query: Descriptors, gallery: Descriptors, **settings: str) -> None:
                 f"{name}: {len(d.features)} features, {len(d.pids)} pids and "
                 f"{len(d.camids)} camids; expected as many of each, and at least one"
             )
-        bad = ~d.features.sum(1).isfinite()  # NaN and infinity survive a sum
-        if bad.any():
-            raise EvaluationError(
-                f"{name} descriptor {int(bad.nonzero()[0])} is not finite (NaN or "
-                "infinity): the model diverged; look at its training log"
-            )
-    if query.features.shape[1] != gallery.features.shape[1]:
-        raise EvaluationError(
-            f"query features have {query.features.shape[1]} values, gallery features "
-            f"{gallery.features.shape[1]}; describe both with one model"
-        )
+    check_pair(query, gallery, EvaluationError)

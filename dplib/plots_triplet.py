@@ -72,19 +72,14 @@ def triplets_on_paper(
 def _scatter(ax: Axes, points: Tensor, labels: Tensor, size: float = 60) -> None:
     """A marker and a colour for each pid."""
     for number, pid in enumerate(labels.unique_consecutive().tolist()):
-        x, y = points[labels == pid].T.tolist()
-        i = number % len(MARKERS)
-        ax.scatter(
-            x,
-            y,
-            s=size,
-            marker=MARKERS[i],
-            color=PALETTE[FILLS[i]],
-            edgecolors="black",
-            linewidths=0.7,
-            label=f"pid {pid}",
-            zorder=2,
-        )
+        _marks(ax, points[labels == pid], number, s=size, label=f"pid {pid}")
+
+
+def _marks(ax: Axes, points: Tensor, number: int, **style: Any) -> None:
+    """Points [n, 2] of one pid, with the marker and colour of that number."""
+    i = number % len(MARKERS)
+    style |= {"marker": MARKERS[i], "color": PALETTE[FILLS[i]], "zorder": 2}
+    ax.scatter(*points.T.tolist(), edgecolors="black", linewidths=0.7, **style)
 
 
 def distance_matrix(
@@ -284,20 +279,9 @@ def _points(
     chosen = torch.zeros(len(points), dtype=torch.bool)
     chosen[look.batch] = True
     for pid in flat.labels.unique().tolist():
-        i = pid % len(MARKERS)
         for mask, alpha in ((~chosen, 0.25), (chosen, 1.0)):
-            x, y = points[(flat.labels == pid) & mask].T.tolist()
-            ax.scatter(
-                x,
-                y,
-                s=size,
-                marker=MARKERS[i],
-                color=PALETTE[FILLS[i]],
-                edgecolors="black",
-                linewidths=0.6,
-                alpha=alpha,
-                zorder=2,
-            )
+            own = points[(flat.labels == pid) & mask]
+            _marks(ax, own, pid, s=size, alpha=alpha)
     active = look.hinge > 0
     a, p, n = (points[look.batch[rows[active]]] for rows in look.triplets)
     alpha = min(0.8, max(0.05, 16 / max(len(a), 1)))

@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dplib import DplibError
-from dplib.descriptors import Descriptors
+from dplib.descriptors import Descriptors, check_pair
 
 BLOCK = 1024  # rows of distances at a time
 ROWS = 128  # rows of Jaccard distances at a time
@@ -316,17 +316,7 @@ def _check(
                 f"{name} features are {tuple(d.features.shape)}; expected one row per "
                 "image, at least one"
             )
-        bad = ~d.features.sum(1).isfinite()  # NaN and infinity survive a sum
-        if bad.any():
-            raise RerankingError(
-                f"{name} descriptor {int(bad.nonzero()[0])} is not finite (NaN or "
-                "infinity): the model diverged; look at its training log"
-            )
-    if query.features.shape[1] != gallery.features.shape[1]:
-        raise RerankingError(
-            f"query features have {query.features.shape[1]} values, gallery features "
-            f"{gallery.features.shape[1]}; describe both with one model"
-        )
+    check_pair(query, gallery, RerankingError)
     images = len(query.features) + len(gallery.features)
     if images < max(k1 + 1, k2):
         raise RerankingError(

@@ -334,6 +334,11 @@ def test_cuhk03_split_by_split_and_all(tmp_path: Path, tiny: Preset) -> None:
     record = json.loads(path.read_text())
     assert f"{100 * record['metrics']['rank1']:6.2f} ±" in said
     assert record["standard deviation over splits"]["rank1"] > 0
+    assert record["data"] == "cuhk03-labeled, all splits"
+    with pytest.raises(DplibError, match="--lists shows one split"):
+        run(
+            "evaluate", nets, "--split", "all", *common, path, "--lists", tmp_path / "l"
+        )
     with pytest.raises(DplibError, match="needs the whole gallery"):
         run("evaluate", nets, "--split", 0, *common, path, "--rerank")
 

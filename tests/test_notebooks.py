@@ -46,7 +46,7 @@ def tags(cell: Any) -> list[str]:
 
 
 def code_lines(source: str) -> list[str]:
-    return [line for line in source.splitlines() if line.strip()]
+    return source.splitlines()
 
 
 @lessons

@@ -21,7 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, toymarket, transforms  # noqa: E402
+from dplib import datasets, lessons, toymarket, transforms  # noqa: E402
 
 SETS = ("toymarket", "market1501")
 OUT = ROOT / "dplib" / "assets" / "records" / "crops.json"
@@ -88,10 +88,7 @@ def main() -> None:
         found["images per pid"] = images_per_pid([s.pid for s in samples])
         print(f"{name:11} images per pid", found["images per pid"])
         record[name] = found
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    temporary = OUT.with_suffix(".part")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(OUT)
+    lessons.write_atomically(OUT, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -226,7 +226,6 @@ def run(name: str, bug: Bug) -> dict[str, Any]:
 
 def put(done: dict[str, Any]) -> None:
     done["runs"] = {k: done["runs"][k] for k in BUGS if k in done["runs"]}
-    OUT.parent.mkdir(parents=True, exist_ok=True)
     lessons.write_atomically(OUT, json.dumps(done) + "\n")
 
 

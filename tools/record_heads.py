@@ -23,7 +23,14 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, presets, shortruns, toymarket, transforms  # noqa: E402
+from dplib import (  # noqa: E402
+    datasets,
+    lessons,
+    presets,
+    shortruns,
+    toymarket,
+    transforms,
+)
 
 OUT = ROOT / "dplib" / "assets" / "records" / "heads.json"
 VARIANTS = {
@@ -62,10 +69,7 @@ def main() -> None:
                 runs.append({"variant": variant, "seed": seed, **short})
         settings = {"pids": count, "iterations": iterations, "block": block}
         record[name] = {**settings, "runs": runs}
-        OUT.parent.mkdir(parents=True, exist_ok=True)
-        temporary = OUT.with_suffix(".part")
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(OUT)
+        lessons.write_atomically(OUT, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

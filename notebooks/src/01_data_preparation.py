@@ -41,6 +41,7 @@ import numpy as np
 import torch
 from torchvision.transforms import RandomResizedCrop
 
+# %%
 from dplib import datasets, plots, plots_data, presets, sampling, transforms
 from dplib.checks import check, predict, reveal
 from dplib.descriptors import Descriptors
@@ -252,7 +253,7 @@ check("1.2", counts)
 # when the box is larger than the image; after ten tries the whole image is taken.
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def draw_box(h, w, rng):
     area = h * w * rng.uniform(0.64, 1.0, 10)  # ten tries
     ratio = np.exp(rng.uniform(np.log(2.0), np.log(3.0), 10))
@@ -264,6 +265,7 @@ def draw_box(h, w, rng):
     return [int(down * (h - ch + 1)), int(across * (w - cw + 1)), int(ch), int(cw)]
 
 
+# %% tags=["nbval-check-output"]
 for seed in range(200):
     mine = draw_box(256, 128, np.random.default_rng(seed))
     theirs = transforms.draw_crops(1, (256, 128), np.random.default_rng(seed))

@@ -28,6 +28,7 @@
 import torch
 import torch.nn.functional as F
 
+# %%
 from dplib import (
     datasets,
     descriptors,
@@ -430,6 +431,7 @@ def batch_all(fm, labels, margin=0.5):
     return hinge[positive[:, :, None] & ~same[:, None]].mean()
 
 
+# %%
 def soft_margin(fm, labels):
     r = losses.batch_hard_triplet(fm, labels)
     return F.softplus(r.hardest_positive - r.hardest_negative).mean()
@@ -490,6 +492,7 @@ inputs = (histograms.features - centre) / scale
 sampler = PKSampler(histograms.pids.tolist(), p=8, k=4, seed=0)
 
 
+# %%
 def batches(steps):
     """Batch number, pictures and pids of as many PK batches."""
     for step in range(steps):

@@ -20,7 +20,7 @@ from dplib.datasets import JUNK
 from dplib.descriptors import Descriptors
 
 ROWS = 64  # of given distances at a time: they stay in the cache
-BLOCK, COLUMNS = 1024, 4096  # queries and gallery images at a time
+BLOCK, COLUMNS = 4096, 2048  # queries and gallery images at a time
 
 
 class EvaluationError(DplibError):

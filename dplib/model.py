@@ -17,17 +17,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dplib import DplibError, backbones
+from dplib import DplibError, backbones, contexts
+from dplib.contexts import BLSTM as BLSTM
+from dplib.contexts import PART_CONTEXTS as PART_CONTEXTS
+from dplib.contexts import AuthorsBLSTM as AuthorsBLSTM
+from dplib.contexts import RowFC as RowFC
+from dplib.contexts import Stripes as Stripes
 
 BRANCHES = ("part", "global", "ranking")  # BpI, BgI, BtR
-PART_CONTEXTS = (
-    "blstm",  # §3.2
-    "fc",  # table 4's "without LSTM": H independent layers C → U
-    "fc_shared",  # one layer C → U for all rows
-    "blstm_isolated",  # the BLSTM on each row alone: same parameters, no context
-    "blstm_authors",  # the layers of the authors' program
-    "stripes",  # PCB: each row has its own classifier
-)
 HEADS = ("bn", "linear", "authors")
 
 
@@ -40,81 +37,6 @@ class Outputs(NamedTuple):
     part_outputs: Tensor | None = None  # [N, H, U] the O_t, head to foot
     part_features: Tensor | None = None  # [N, H·U] what enters BpI's classifier
     global_features: Tensor | None = None  # [N, G] what enters BgI's classifier
-
-
-class BLSTM(nn.Module):
-    """Two-layer bidirectional LSTM, then a fully connected layer after h_t (§3.2).
-
-    sequence S [N, H, C] → outputs O [N, H, U]. With ``isolated`` each row is a
-    sequence of its own: the same parameters see no other row.
-    """
-
-    def __init__(self, channels: int, units: int, isolated: bool = False) -> None:
-        super().__init__()
-        self.isolated = isolated
-        self.lstm = nn.LSTM(
-            channels, units, num_layers=2, bidirectional=True, batch_first=True
-        )
-        self.fc = nn.Linear(2 * units, units)  # both directions of h_t → O_t
-
-    def forward(self, s: Tensor) -> Tensor:
-        n, rows, _ = s.shape
-        if self.isolated:
-            s = s.reshape(n * rows, 1, -1)  # [N·H, 1, C]
-        h, _ = self.lstm(s)  # [N, H, 2U]
-        return self.fc(h).reshape(n, rows, -1)  # [N, H, U]
-
-
-class AuthorsBLSTM(nn.Module):
-    """The authors' program: per layer and direction an LSTM and an FC, summed; twice.
-
-    sequence S [N, H, C] → outputs O [N, H, U].
-    """
-
-    def __init__(self, channels: int, units: int) -> None:
-        super().__init__()
-        self.lstms = nn.ModuleList(
-            nn.LSTM(c, units, bidirectional=True, batch_first=True)
-            for c in (channels, units)
-        )
-        self.forward_fcs = nn.ModuleList(nn.Linear(units, units) for _ in range(2))
-        self.backward_fcs = nn.ModuleList(nn.Linear(units, units) for _ in range(2))
-
-    def forward(self, s: Tensor) -> Tensor:
-        for lstm, fwd, bwd in zip(
-            self.lstms, self.forward_fcs, self.backward_fcs, strict=True
-        ):
-            h, _ = lstm(s)  # [N, H, 2U]
-            left, right = h.chunk(2, dim=-1)
-            s = fwd(left) + bwd(right)  # [N, H, U]
-        return s
-
-
-class RowFC(nn.Module):
-    """One layer C → U per row, not shared: S [N, H, C] → O [N, H, U] (table 4)."""
-
-    def __init__(self, rows: int, channels: int, units: int) -> None:
-        super().__init__()
-        self.fcs = nn.ModuleList(nn.Linear(channels, units) for _ in range(rows))
-
-    def forward(self, s: Tensor) -> Tensor:
-        return torch.stack(
-            [fc(x) for fc, x in zip(self.fcs, s.unbind(1), strict=True)], 1
-        )
-
-
-class Stripes(nn.Module):
-    """PCB's rows: a shared 1 x 1 convolution with BatchNorm and ReLU, C → U."""
-
-    def __init__(self, channels: int, units: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(channels, units, bias=False)
-        self.bn = nn.BatchNorm1d(units)
-
-    def forward(self, s: Tensor) -> Tensor:
-        n, rows, _ = s.shape
-        x = self.fc(s).flatten(0, 1)  # [N·H, U]
-        return self.bn(x).relu().reshape(n, rows, -1)  # [N, H, U]
 
 
 class RowClassifiers(nn.Module):
@@ -201,19 +123,7 @@ class DeepPerson(nn.Module):
 
     def _build_part(self, context: str, units: int, num_ids: int) -> None:
         c, rows = self.channels, self.rows
-        self.part_context: nn.Module
-        if context == "blstm":
-            self.part_context = BLSTM(c, units)
-        elif context == "blstm_isolated":
-            self.part_context = BLSTM(c, units, isolated=True)
-        elif context == "blstm_authors":
-            self.part_context = AuthorsBLSTM(c, units)
-        elif context == "fc":
-            self.part_context = RowFC(rows, c, units)
-        elif context == "fc_shared":
-            self.part_context = nn.Linear(c, units)
-        else:
-            self.part_context = Stripes(c, units)
+        self.part_context = contexts.build(context, rows, c, units)
         self.stripes = context == "stripes"
         self.part_fc: nn.Module = nn.Identity()
         if self.stripes:

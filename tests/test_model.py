@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from dplib import DplibError, backbones, model, presets
-from dplib.model import BRANCHES, HEADS, PART_CONTEXTS, CheckpointError, DeepPerson
+from dplib.contexts import BLSTM, PART_CONTEXTS
+from dplib.model import BRANCHES, HEADS, CheckpointError, DeepPerson
 
 SIZE, IDS, UNITS = (64, 32), 7, 8
 SUBSETS = [s for n in (1, 2, 3) for s in combinations(BRANCHES, n)]
@@ -203,9 +204,12 @@ def reach(part_context: str) -> list[list[bool]]:
 
 @pytest.mark.parametrize("part_context", PART_CONTEXTS)
 def test_who_has_context(part_context: str) -> None:
-    full = part_context in ("blstm", "blstm_authors")
+    full = part_context.startswith("blstm") and part_context != "blstm_isolated"
+    above = part_context == "lstm"  # from head to foot
     rows = range(4)
-    assert reach(part_context) == [[full or t == k for k in rows] for t in rows]
+    assert reach(part_context) == [
+        [full or t == k or (above and k < t) for k in rows] for t in rows
+    ]
 
 
 def test_the_isolated_blstm_has_the_same_parameters() -> None:
@@ -221,6 +225,37 @@ def test_the_isolated_blstm_is_the_blstm_on_each_row_alone() -> None:
     s = torch.randn(2, 5, 6)
     rows = [whole(s[:, t : t + 1]) for t in range(5)]
     assert_close(alone(s), torch.cat(rows, 1))
+
+
+@pytest.mark.parametrize("order", ["fixed", "random"])
+def test_a_shuffled_order_is_undone_after_the_lstm(order: str) -> None:
+    torch.manual_seed(0)
+    m = BLSTM(6, 3, order=order).train()
+    natural = BLSTM(6, 3)
+    state = m.state_dict()
+    state.pop("batches", None)
+    natural.load_state_dict(state)
+    s = torch.randn(2, 8, 6)
+    draw = 1 if order == "random" else 0
+    places = torch.randperm(8, generator=torch.Generator().manual_seed(draw))
+    assert places.tolist() != list(range(8))
+    once = m(s)
+    assert_close(once[:, places], natural(s[:, places]))
+    assert torch.allclose(once, m(s)) == (order == "fixed")
+    assert torch.allclose(m.eval()(s), natural(s)) == (order == "random")
+
+
+def test_the_random_order_goes_on_where_it_was_saved() -> None:
+    m, again = BLSTM(6, 3, order="random"), BLSTM(6, 3, order="random")
+    s = torch.randn(2, 8, 6)
+    m(s)
+    again.load_state_dict(m.state_dict())
+    assert_close(m(s), again(s))
+
+
+def test_an_unknown_order_is_refused() -> None:
+    with pytest.raises(DplibError, match=r"order='foot'.*natural, fixed, random"):
+        BLSTM(6, 3, order="foot")
 
 
 def test_fc_has_its_own_layer_per_row_and_fc_shared_one() -> None:

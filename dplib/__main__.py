@@ -15,7 +15,15 @@ from typing import Annotated, Any
 
 import typer
 
-from . import DplibError, __version__, cli_models, lessons, records, workspace
+from . import (
+    DplibError,
+    __version__,
+    cli_experiments,
+    cli_models,
+    lessons,
+    records,
+    workspace,
+)
 from .options import Csv, KindOption, Pattern, Root, Split, base, load_data, root_folder
 
 app = typer.Typer(
@@ -27,6 +35,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Draw, find and verify data sets.", no_args_is_help=True)
 app.add_typer(cli_models.app)
+app.add_typer(cli_experiments.app)
 app.add_typer(data_app, name="data", rich_help_panel="Data and set-up")
 
 

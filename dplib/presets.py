@@ -100,6 +100,17 @@ _ALL = (
         decay_start=20,
         global_units=512,
     ),
+    Preset(  # ToyMarket from ImageNet weights, as the paper's nets begin (experiments)
+        "toy-imagenet",
+        backbone="mobilenet_v2",
+        last_stride=1,
+        image_size=(128, 64),
+        p=8,
+        k=4,
+        epochs=10,
+        decay_start=5,
+        global_units=512,
+    ),
     Preset("paper"),
     Preset(
         "authors",

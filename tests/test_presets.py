@@ -10,15 +10,17 @@ from dplib import DplibError, presets
 from dplib.presets import PRESETS
 
 
-def test_the_four_recipes() -> None:
-    assert list(PRESETS) == ["toy", "market-cpu", "paper", "authors"]
+def test_the_recipes() -> None:
+    known = ["toy", "market-cpu", "toy-imagenet", "paper", "authors"]
+    assert list(PRESETS) == known
     assert all(presets.get(name) is preset for name, preset in PRESETS.items())
     assert all(preset.name == name for name, preset in PRESETS.items())
 
 
 def test_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(
-        DplibError, match=r"unknown preset 'papre'.*toy, market-cpu, paper, authors"
+        DplibError,
+        match=r"unknown preset 'papre'.*toy, market-cpu, toy-imagenet, paper, authors",
     ):
         presets.get("papre")
 

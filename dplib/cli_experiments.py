@@ -1,0 +1,101 @@
+"""Run ablations and report them from a terminal."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import DplibError, workspace
+from .options import Device, Root, base, root_folder
+
+app = typer.Typer()
+
+Results = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the records; default: dplib/assets/results"),
+]
+
+
+def results_folder(results: Path | None) -> Path:
+    """Where records are: in the checkout, or ``results`` beside an installed dplib."""
+    if results is not None:
+        return results
+    checkout = workspace.checkout()
+    return checkout / "dplib/assets/results" if checkout else Path.cwd() / "results"
+
+
+@app.command(rich_help_panel="Experiments")
+def ablate(
+    data: Annotated[str, typer.Option(help="toymarket or market1501")] = "toymarket",
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="4, 6, 7, extra, global or imagenet; again for more"),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Of each variant; default: as the plan has it")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Runs at a time")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of each run")] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(help="Instead of the recipe's (for a trial)")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="ImageNet weights; default: torchvision's")
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Checkpoints; default: runs/ablate")
+    ] = None,
+    results: Results = None,
+    root: Root = None,
+    device: Device = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list the runs that are left")
+    ] = False,
+) -> None:
+    """Train every variant of the paper's tables, with seeds; resumable at any moment.
+
+    A line of JSON per finished run goes to the results; runs that have one are not made
+    again. On one thread a run's figures are the same to the bit each time.
+    """
+    from . import experiments, variants
+
+    queue = variants.jobs(data, table or ["4", "6", "7"], seeds)
+    places = experiments.Places(
+        root=root_folder(root),
+        runs=runs or base() / "runs" / "ablate",
+        results=results_folder(results),
+        weights=weights,
+        threads=threads,
+        epochs=epochs,
+        device=device,
+    )
+    left = experiments.remaining(queue, places)
+    print(f"{len(queue)} runs, {len(queue) - len(left)} done, {len(left)} to do")
+    if dry_run:
+        for job in left:
+            print(f"  {job.folder:32} {job.variant.label}")
+        return
+    start, done, failed = time.monotonic(), 0, 0
+    for made in experiments.run_all(queue, places, workers=workers):
+        if isinstance(made, dict):
+            done += 1
+            pace = (time.monotonic() - start) / done
+            m = made["measures"]["fm"]
+            print(
+                f"{made['variant']:16} {made['cues']:7} seed {made['seed']}: rank-1 "
+                f"{100 * m['rank1']:5.1f}  mAP {100 * m['map']:5.1f}  "
+                f"({len(left) - done - failed} left, about "
+                f"{pace * (len(left) - done - failed) / 60:.0f} min)",
+                flush=True,
+            )
+        else:
+            failed += 1
+            job, error = made
+            print(f"{job.folder} FAILED: {error}", flush=True)
+    if done + failed < len(left):
+        print("Stopped; the same command goes on from here.")
+    if failed:
+        raise DplibError(f"{failed} of {len(left)} runs failed, see above")

@@ -99,3 +99,38 @@ def ablate(
         print("Stopped; the same command goes on from here.")
     if failed:
         raise DplibError(f"{failed} of {len(left)} runs failed, see above")
+
+
+@app.command(rich_help_panel="Experiments")
+def robustness(
+    runs: Annotated[
+        Path | None, typer.Option(help="Of `ablate`; default: runs/ablate")
+    ] = None,
+    results: Results = None,
+    root: Root = None,
+    workers: Annotated[int, typer.Option(help="Processes that draw")] = 2,
+) -> None:
+    """Measure the finished runs against occlusion, blur, box shift and clutter.
+
+    Each model of the variants BgI, BgI+BpI (with and without LSTM) and the full one
+    that `ablate` has trained on ToyMarket gets one line of JSON, once.
+    """
+    from . import datasets, experiments, model
+    from . import robustness as curves
+
+    folder = (runs or base() / "runs" / "ablate") / "toymarket"
+    into = results_folder(results) / "toymarket-robustness.jsonl"
+    experiments.mend(into)
+    have = {(r["variant"], r["seed"]) for r in experiments.read(into)}
+    found = [
+        (variant, int(path.parent.name.rpartition("-")[2]), path.parent)
+        for variant in curves.VARIANTS
+        for path in sorted(folder.glob(f"{variant}-[0-9]*/result.json"))
+    ]
+    todo = [f for f in found if f[:2] not in have]
+    print(f"{len(found)} finished runs, {len(todo)} to measure")
+    nets = [(v, seed, model.load(path)) for v, seed, path in todo]
+    data = datasets.load("toymarket", root_folder(root))
+    for record in curves.records(nets, data, workers=workers):
+        experiments.append(into, record)
+        print(f"{record['variant']:12} seed {record['seed']}: written", flush=True)

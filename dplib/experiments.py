@@ -118,7 +118,7 @@ def key_of(record: Record) -> tuple[str, str, str, int]:
     return record["data"], record["cues"], record["variant"], record["seed"]
 
 
-def _mend(path: Path) -> None:
+def mend(path: Path) -> None:
     """Drop a last line that a kill cut short: its run's result is on disk still."""
     if path.exists() and (text := path.read_bytes()) and not text.endswith(b"\n"):
         _write(path, text[: text.rfind(b"\n") + 1])
@@ -134,7 +134,7 @@ def _write(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _append(path: Path, record: Record) -> None:
+def append(path: Path, record: Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as f:
         f.write((json.dumps(record, separators=(",", ":")) + "\n").encode())
@@ -280,7 +280,7 @@ def remaining(queue: Sequence[Job], places: Places) -> list[Job]:
     for job in queue:
         path = records_file(places.results, job.data)
         if path not in known:
-            _mend(path)
+            mend(path)
             known[path] = {key_of(r): r for r in read(path)}
         record = known[path].get(job.key)
         if record is None:
@@ -328,7 +328,7 @@ def run_all(
                     todo.clear()
                     continue
                 _note_queries(places.results, job, record.pop("pids"))
-                _append(records_file(places.results, job.data), record)
+                append(records_file(places.results, job.data), record)
                 yield record
     except KeyboardInterrupt:  # reaches the workers too: they save and come back
         todo.clear()

@@ -1,0 +1,165 @@
+"""How rank-1 and mAP fall as one nuisance is turned up (§4.4 argues it from figure 5).
+
+ToyMarket's queries are drawn again: the same person, camera, pose, place and light,
+with no nuisance but one, at six levels. The gallery stays as it is. So a curve says
+what occlusion, blur, a displaced box or clutter does to the query alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from dplib import DplibError, descriptors, evaluation, transforms
+from dplib.datasets import ReIDData
+from dplib.descriptors import Descriptors
+from dplib.model import DeepPerson
+from dplib.toypeople import DIFFICULTY, identity
+from dplib.toypictures import Conditions, render
+
+LEVELS: dict[str, tuple[float, ...]] = {
+    "occlusion": (0, 0.1, 0.2, 0.3, 0.45, 0.6),  # hidden share of the person
+    "blur": (0, 0.5, 1, 1.5, 2.25, 3),  # sigma, pixels of 128 x 64
+    "shift": (0, 0.05, 0.1, 0.15, 0.2, 0.3),  # of the box, up or down, share of height
+    "clutter": (0, 1, 2, 3, 4.5, 6),  # passers-by and bicycles in the picture
+}
+VARIANTS = ("bgi", "bgi_bpi_fc", "bgi_bpi", "full")
+
+
+def conditions(row: dict[str, str], axis: str, level: float) -> Conditions:
+    """A row of nuisance.csv with all nuisances off but one, at ``level``.
+
+    The box moves up or down by the row's seed. Raises DplibError for another axis.
+    """
+    if axis not in LEVELS:
+        raise DplibError(f"axis={axis!r}: choose from {', '.join(LEVELS)}")
+    seed = int(row["seed"])
+    clean = Conditions(
+        seed,
+        occlusion=0.0,
+        blur=0.0,
+        shift_x=0.0,
+        shift_y=0.0,
+        scale=DIFFICULTY.scale[0],
+        pose=float(row["pose"]),
+        yaw=float(row["viewpoint"]),
+        background=int(row["background"]),
+        light=int(row["light"]),
+        clutter=0.0,
+    )
+    turned: dict[str, Any] = {axis: float(level)}
+    if axis == "shift":
+        turned = {"shift_y": float(level if seed % 2 else -level)}
+    return clean._replace(**turned)
+
+
+def rows_of_queries(data: ReIDData) -> list[dict[str, str]]:
+    """The rows of nuisance.csv that drew ``data.query``, in its order.
+
+    Raises DplibError for a set that was not drawn.
+    """
+    path = data.root / "nuisance.csv"
+    if not path.is_file():
+        raise DplibError(f"{path} is missing: only ToyMarket can be drawn again")
+    with path.open(encoding="utf-8") as f:
+        by = {r["file"]: r for r in csv.DictReader(f) if r["folder"] == "query"}
+    return [by[s.path.name] for s in data.query]
+
+
+def _draw(row: dict[str, str], axis: str, level: float) -> np.ndarray:
+    who = identity(int(row["person"]), 0, "layout")
+    jpeg, _ = render(who, int(row["camid"]), conditions(row, axis, level), "layout")
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+
+
+def draw_queries(
+    rows: Sequence[dict[str, str]],
+    *,
+    levels: dict[str, tuple[float, ...]] = LEVELS,
+    workers: int = 2,
+    progress: bool = True,
+) -> dict[tuple[str, float], Tensor]:
+    """The queries at every level of every axis: uint8 [Q, 3, 128, 64] each.
+
+    Level 0 is the same picture on all axes and is drawn once. Those who are asked for
+    must be of the set that ``toymarket.generate`` draws with seed 0.
+    """
+    wanted = [(a, x) for a, xs in levels.items() for x in xs]
+    drawn: dict[tuple[str, float], Tensor] = {}
+    clean: Tensor | None = None
+    with ProcessPoolExecutor(workers) as pool:
+        for axis, level in tqdm(wanted, "drawing queries", disable=not progress):
+            if level == 0 and clean is not None:
+                drawn[axis, level] = clean
+                continue
+            found = pool.map(_draw, rows, repeat(axis), repeat(level), chunksize=32)
+            pixels = torch.from_numpy(np.stack(list(found)))
+            drawn[axis, level] = pixels.permute(0, 3, 1, 2).contiguous()
+            clean = drawn[axis, level] if level == 0 else clean
+    return drawn
+
+
+def measure(
+    model: DeepPerson,
+    data: ReIDData,
+    drawn: dict[tuple[str, float], Tensor],
+    *,
+    device: str = "auto",
+) -> dict[str, dict[str, list[float]]]:
+    """rank1 and map of fm for each axis, level by level, against the set's gallery."""
+    gallery = descriptors.extract(model, data.gallery, device=device, progress=False)
+    pids = torch.tensor([s.pid for s in data.query])
+    camids = torch.tensor([s.camid for s in data.query])
+    curves: dict[str, dict[str, list[float]]] = {"rank1": {}, "map": {}}
+    done: dict[int, dict[str, float]] = {}  # level 0 is measured once
+    for (axis, _), images in drawn.items():
+        if id(images) not in done:
+            query = Descriptors(_describe(model, images), pids, camids)
+            done[id(images)] = evaluation.evaluate(query, gallery).summary()
+        for name, curve in curves.items():
+            curve.setdefault(axis, []).append(done[id(images)][name])
+    return curves
+
+
+@torch.inference_mode()
+def _describe(model: DeepPerson, images: Tensor) -> Tensor:
+    """fm [N, C] of uint8 images, as ``descriptors.extract`` has it."""
+    device = next(model.parameters()).device
+    found = []
+    for batch in images.split(64):
+        x = transforms.normalise(batch.to(device))
+        f = (model.descriptor(x) + model.descriptor(x.flip(3))) / 2
+        found.append(f.float().cpu())
+    return F.normalize(torch.cat(found))
+
+
+def records(
+    found: Sequence[tuple[str, int, DeepPerson]],
+    data: ReIDData,
+    *,
+    workers: int = 2,
+) -> Iterator[dict[str, Any]]:
+    """A record for each (variant, seed, model); the queries are drawn once for all."""
+    if not found:
+        return
+    drawn = draw_queries(rows_of_queries(data), workers=workers)
+    for variant, seed, net in found:
+        yield {
+            "data": data.name,
+            "cues": "layout",
+            "variant": variant,
+            "seed": seed,
+            "levels": {k: list(v) for k, v in LEVELS.items()},
+            **measure(net, data, drawn),
+        }

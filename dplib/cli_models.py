@@ -344,7 +344,7 @@ def _line(name: str, result: Any, seed: int = 0) -> str:
     m, found = result.summary(), _intervals(result, seed)
     cells = [f"{name:<15}"]
     for key in ("rank1", "rank5", "rank10", "map", "map_trapezoid", "minp"):
-        cells.append(f"{100 * m[key]:{6 if key in ('rank1', 'map') else 8}.2f}")
+        cells.append(f"{100 * m[key]:{7 if key in ('rank1', 'map') else 8}.2f}")
         if key in ("rank1", "map"):
             i = found.get(key)
             text = f" [{100 * i.low:.1f}, {100 * i.high:.1f}]" if i else ""
@@ -363,7 +363,7 @@ def _print_table(found: Any, path: str, results: dict[str, Any], seed: int) -> N
     if trained and trained != found.name:
         print(f"across data sets: trained on {trained}")
     print(
-        f"{'(%)':<15}{'rank-1':>6}{'':15}{'rank-5':>8}{'rank-10':>8}{'mAP':>6}{'':15}"
+        f"{'(%)':<15}{'rank-1':>7}{'':15}{'rank-5':>8}{'rank-10':>8}{'mAP':>7}{'':15}"
         f"{'trapez.':>8}{'mINP':>8}"
     )
     for name, result in results.items():

@@ -39,11 +39,12 @@ test: .venv/.ready-test ## run the lessons and the unit tests
 	  --nbval-cell-timeout=900 -n $(JOBS) --dist loadscope --no-loadscope-reorder \
 	  notebooks tests $(ARGS)
 
-lint: .venv/.ready-test ## ruff (lessons too), formatting, mypy, stale lessons
+lint: .venv/.ready-test ## ruff (lessons too), formatting, mypy, stale lessons, their numbers
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) tools/build_notebooks.py --check
+	$(PY) tools/lesson_stats.py
 
 notebooks: .venv/.ready-notebooks ## build and execute the lessons that are stale
 	$(PY) tools/build_notebooks.py $(ARGS)

@@ -5,26 +5,25 @@ import contextlib
 import io
 import re
 import runpy
-import statistics
 from pathlib import Path
 from typing import Any
 
 import build_notebooks as tool
+import lesson_stats
 import nbformat
 import pytest
+from lesson_stats import DETAILS, alt_texts, code_cells, prose
 
-from dplib import checks
+from dplib import checks, plots
 
 ROOT = Path(__file__).parents[1]
 SOURCES = tool.sources(ROOT)
 lessons = pytest.mark.parametrize("source", SOURCES, ids=[s.stem for s in SOURCES])
 
-FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
-DETAILS = re.compile(r"<details>.*?</details>", re.S)
 HEADING = re.compile(r"^### Exercise (\d+\.\d+) · (.*)$", re.M)
 OBJECTIVE = re.compile(r"^- \*\*O\d\*\* (.*?)(?=^- |^\s*$|\Z)", re.M | re.S)
 PYTHON = re.compile(r"```python\n(.*?)```", re.S)
-LONG_LINES, CLASS_LINES, MEDIAN_LINES, COLUMNS = 15, 25, 9, 88
+COLUMNS = 88
 
 
 def notebook(source: Path) -> Any:
@@ -33,20 +32,8 @@ def notebook(source: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
-def code_cells(nb: Any) -> list[Any]:
-    return [c for c in nb.cells if c.cell_type == "code"]
-
-
-def prose(nb: Any) -> str:
-    return "\n\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
-
-
 def tags(cell: Any) -> list[str]:
     return list(cell.metadata.get("tags", []))
-
-
-def code_lines(source: str) -> list[str]:
-    return source.splitlines()
 
 
 @lessons
@@ -82,28 +69,20 @@ def test_set_up_cell_is_the_same_everywhere(source: Path) -> None:
 
 
 @lessons
-def test_code_cells_are_short(source: Path) -> None:
-    lengths = []
+def test_keeps_to_the_bars(source: Path) -> None:
+    """Lengths of cells, share of prose, size, proofs, alt texts."""
+    assert lesson_stats.missed(lesson_stats.stats(source)) == []
+
+
+@lessons
+def test_code_cells_are_tidy(source: Path) -> None:
     for cell in code_cells(tool.read_source(source)):
-        lines = code_lines(cell.source)
-        lengths.append(len(lines))
-        has_class = any(line.startswith("class ") for line in lines)
-        assert len(lines) <= (CLASS_LINES if has_class else LONG_LINES), cell.source
-        for line in lines:
+        assert lesson_stats.length(cell) <= lesson_stats.limit(cell), cell.source
+        for line in cell.source.splitlines():
             assert len(line) <= COLUMNS, line
         tree = ast.parse(tool.plain_code([cell]))
         starts = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.stmt)]
         assert len(starts) == len(set(starts)), f"two statements a line:\n{cell.source}"
-    assert statistics.median(lengths) <= MEDIAN_LINES
-
-
-@lessons
-def test_prose_has_its_share(source: Path) -> None:
-    nb = tool.read_source(source)
-    words = len(DETAILS.sub("", FENCE.sub("", prose(nb))).split())
-    code = sum(len(c.source.split()) for c in code_cells(nb))
-    share = words / (words + code)
-    assert 0.45 <= share <= 0.65, f"{share:.0%}: {words} of prose, {code} of code"
 
 
 @lessons
@@ -116,11 +95,10 @@ def test_no_tqdm_auto(source: Path) -> None:
 def test_figures_have_alt_texts(source: Path) -> None:
     figures = 0
     for i, cell in enumerate(code_cells(notebook(source)), 1):
+        for alt in alt_texts(cell):
+            assert len(alt) >= plots.MIN_ALT, f"code cell {i}: alt text {alt!r}"
+            figures += 1
         for out in cell.outputs:
-            if "image/png" in out.get("data", {}):
-                alt = out.metadata.get("image/png", {}).get("alt", "")
-                assert len(alt) >= 60, f"code cell {i}: alt text {alt!r}"
-                figures += 1
             view = "application/vnd.jupyter.widget-view+json" in out.get("data", {})
             if view:
                 twins = [o for o in cell.outputs if "image/png" in o.get("data", {})]

@@ -20,31 +20,44 @@ trace = gates.trace(context.lstm, s)
 
 
 def test_gate_inspector(tmp_path: Path) -> None:
-    """The person's slider shows the gates of the next person."""
+    """Each control shows the gates of what it has chosen: the trace's numbers."""
     scope: dict[str, object] = {}
     exec(SET_UP, scope)
     trace = scope["trace"]
     assert isinstance(trace, gates.Trace)
     cell = "widgets_lstm.gate_inspector(images, trace)"
     with browser.notebook(tmp_path, [SET_UP, cell]) as page:
-        text = page.locator(".widget-html").first
-        before = text.inner_text()
+
+        def shows(where: str, layer: int, direction: int, unit: int) -> None:
+            said = " ".join(page.locator(".widget-html").first.inner_text().split())
+            assert f"person 1, {where}, unit {unit};" in said
+            for gate in (trace.i, trace.f, trace.o, trace.c):
+                values = gate[layer, direction, 1, :, unit].tolist()
+                assert " ".join(f"{v:.3f}" for v in values) in said
+
         browser.press(page)
-        said = " ".join(text.inner_text().split())
-        assert said != before and "person 1, layer 1, head → foot, unit 0" in said
-        for values in (x[0, 0, 1, :, 0].tolist() for x in (trace.i, trace.c)):
-            assert " ".join(f"{v:.3f}" for v in values) in said
+        shows("layer 1, head → foot", 0, 0, 0)
+        browser.press(page, slider=1)
+        shows("layer 1, head → foot", 0, 0, 1)
+        choices = page.locator(".widget-dropdown select")
+        with browser.changed(page):
+            choices.nth(0).select_option("2")
+        shows("layer 2, head → foot", 1, 0, 1)
+        with browser.changed(page):
+            choices.nth(1).select_option("foot → head")
+        shows("layer 2, foot → head", 1, 1, 1)
 
 
 def test_row_cover(tmp_path: Path) -> None:
-    """The row's slider shows which outputs move when the next row is covered."""
+    """Row and person: which outputs move, as ``gates.moved`` has it."""
     scope: dict[str, object] = {}
     exec(SET_UP, scope)
     cell = "widgets_lstm.row_cover(images, s, {'BLSTM': context, 'FC rows': rows})"
     with browser.notebook(tmp_path, [SET_UP, cell]) as page:
-        browser.press(page)
-        said = " ".join(page.locator(".widget-html").first.inner_text().split())
-        assert "row 2 covered" in said
-        for name in ("context", "rows"):
-            values = gates.moved(scope[name], scope["s"], 1)[0].tolist()  # type: ignore[arg-type]
-            assert " ".join(f"{v:.3f}" for v in values) in said
+        for slider, person in ((0, 0), (1, 1)):
+            browser.press(page, slider=slider)
+            said = " ".join(page.locator(".widget-html").first.inner_text().split())
+            assert f"person {person}, row 2 covered" in said
+            for name in ("context", "rows"):
+                moved = gates.moved(scope[name], scope["s"], 1)  # type: ignore[arg-type]
+                assert " ".join(f"{v:.3f}" for v in moved[person].tolist()) in said

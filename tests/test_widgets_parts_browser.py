@@ -12,22 +12,26 @@ import torch
 from dplib import activations, model, transforms, widgets_parts
 
 net = model.load("toy")
+small = model.DeepPerson(
+    4, "resnet18", image_size=(64, 32), backbone_width=0.25, weights=None, seed=0
+).eval()
 images = torch.stack([widgets_parts.drawn(pid, 1) for pid in (1, 2, 3)])
 """
-FIELDS = 'widgets_parts.field_explorer({"toy": net}, images)'
+FIELDS = 'widgets_parts.field_explorer({"toy": net, "small": small}, images)'
 SHIFTS = "widgets_parts.shift_explorer(net, [1, 2, 3])"
 
 
 @pytest.mark.parametrize("width", [1280, 800])
 def test_field_explorer(tmp_path: Path, width: int) -> None:
-    """Row, image and layer: the text is dplib's, the picture changes."""
+    """Row, image, layer, backbone: the text is dplib's, the picture changes."""
     scope: dict[str, object] = {}
     exec(SET_UP, scope)
-    net, images = scope["net"], scope["images"]
-    assert isinstance(net, model.DeepPerson)
+    images = scope["images"]
 
-    def words(image: int, row: int, layer: str) -> str:
-        one = images[image - 1 : image]  # type: ignore[index]
+    def words(image: int, row: int, layer: str, name: str = "net") -> str:
+        net = scope[name]
+        assert isinstance(net, model.DeepPerson)
+        one = widgets_parts.resized(images[image - 1 : image], net.image_size)  # type: ignore[index]
         return widgets_parts.explored(net, one, row, layer).words()
 
     with browser.notebook(tmp_path, [SET_UP, FIELDS], width=width) as page:
@@ -40,11 +44,15 @@ def test_field_explorer(tmp_path: Path, width: int) -> None:
         with browser.changed(page):
             page.locator(".widget-dropdown select").nth(1).select_option("layer3")
         assert text.inner_text() == words(2, 5, "layer3")
+        with browser.changed(page):
+            page.locator(".widget-dropdown select").nth(0).select_option("small")
+        row = int(page.locator(".widget-readout").first.inner_text())
+        assert text.inner_text() == words(2, row, "layer3", "small")
         page.screenshot(path=tmp_path / "fields.png")
 
 
 def test_shift_explorer(tmp_path: Path) -> None:
-    """The person moved down, then right."""
+    """The person moved down, then right; then another person, another camera."""
     net = model.load("toy")
     with browser.notebook(tmp_path, [SET_UP, SHIFTS], width=800) as page:
         text = page.locator(".widget-html-content").first
@@ -56,6 +64,12 @@ def test_shift_explorer(tmp_path: Path) -> None:
         browser.press(page, slider=1)
         found = widgets_parts.shifted(net, 1, 1, 0.25 / 4, 0.25 / 8)
         assert text.inner_text() == found.words()
+        for choice, pid, camera in ((0, 2, 1), (1, 2, 4)):
+            chosen = page.locator(".widget-dropdown select").nth(choice)
+            with browser.changed(page):
+                chosen.select_option(str((pid, camera)[choice]))
+            found = widgets_parts.shifted(net, pid, camera, 0.25 / 4, 0.25 / 8)
+            assert text.inner_text() == found.words()
         page.screenshot(path=tmp_path / "shifts.png")
 
 

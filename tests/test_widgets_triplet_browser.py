@@ -1,4 +1,4 @@
-"""The embedding in a real browser: play, pause, a slider, a dropdown, Reset."""
+"""The embedding in a real browser: play, sliders, dropdowns, Reset."""
 
 import re
 from pathlib import Path
@@ -46,9 +46,14 @@ def test_play_margin_and_reset(tmp_path: Path) -> None:
         browser.press(page, slider=1)  # margin 0.5 → 0.6
         wider = Settings(margin=0.6)
         assert expected(flat, 0, wider) in said(page)
-        with browser.changed(page):
-            page.locator(".widget-dropdown select").first.select_option("all")
-        look = flat.look(0, Settings("all", 0.6))
-        number = f"all: loss {look.loss.item():.4f}, {look.active:.1%} of 576 triplets"
-        assert number in said(page)
+        browser.press(page, slider=2)  # P 4 → 5
+        assert expected(flat, 0, Settings(margin=0.6, p=5)) in said(page)
+        browser.press(page, slider=3)  # K 4 → 5
+        assert expected(flat, 0, Settings(margin=0.6, p=5, k=5)) in said(page)
+        for n, choice, squared in ((0, "all", False), (1, "squared", True)):
+            with browser.changed(page):
+                page.locator(".widget-dropdown select").nth(n).select_option(choice)
+            look = flat.look(0, Settings("all", 0.6, 5, 5, squared))
+            share = f"{look.active:.1%} of {len(look.hinge)} triplets"
+            assert f"all: loss {look.loss.item():.4f}, {share}" in said(page)
         page.screenshot(path=tmp_path / "widget.png")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A browser for the browser tests: one that is installed, else playwright's own
-# download, else Debian's package (as root), else none: those tests are then skipped.
+# download, else Debian's package (as root), else none: those tests are then skipped,
+# or fail where the environment variable CI is set.
 set -u
 for name in chromium chromium-browser google-chrome google-chrome-stable; do
   command -v "$name" >/dev/null 2>&1 && exit 0

@@ -29,7 +29,7 @@ def feature_rows(images: Tensor, fb: Tensor) -> Figure:
     strength = activations.strength(fb.detach())
     n, rows, columns = strength.shape
     h, w = images.shape[2:]
-    fig = Figure((1.75 * n + 0.6, 2.9), layout="constrained")
+    fig = Figure((1.75 * n + 0.6, 2.1), layout="constrained")
     axes = fig.subplots(1, 2 * n, squeeze=False)[0]
     top = float(strength.max())
     for i in range(n):
@@ -43,7 +43,7 @@ def feature_rows(images: Tensor, fb: Tensor) -> Figure:
         right.set_xticklabels(range(1, columns + 1), fontsize=7)
         right.set_yticklabels([f"$S_{t}$" for t in range(1, rows + 1)], fontsize=8)
         right.tick_params(length=0)
-    fig.colorbar(drawn, ax=axes.tolist(), label="strength of fb (RMS)", shrink=0.8)
+    fig.colorbar(drawn, ax=axes.tolist(), label="strength of fb (RMS)")
     fig.suptitle(f"{rows} stripes and the {rows} × {columns} places of fb", fontsize=11)
     return fig
 
@@ -183,7 +183,7 @@ class Shifted(NamedTuple):
 
 def shifts(shown: Sequence[Shifted], *, title: str = "") -> Figure:
     """Pictures, each with bars for the change of every row beside it."""
-    fig = Figure((2.35 * len(shown), 3.2), layout="constrained")
+    fig = Figure((2.35 * len(shown), 2.8), layout="constrained")
     grid = fig.subplots(1, 2 * len(shown), squeeze=False)[0]
     top = max(100.0, *(100 * float(s.rows.max()) for s in shown))
     for i, s in enumerate(shown):
@@ -198,6 +198,7 @@ def shifts(shown: Sequence[Shifted], *, title: str = "") -> Figure:
                   edgecolor=PALETTE["blue"], label="$S_t$")  # fmt: skip
         bars.axvline(100 * s.fm, color=PALETTE["vermilion"], ls="--", label="fm")
         bars.set(ylim=(rows - 0.5, -0.5), xlim=(0, top))
+        bars.set_box_aspect(height / s.image.shape[2])  # each bar beside its stripe
         bars.set_yticks(range(rows), [f"$S_{t}$" for t in range(1, rows + 1)])
         bars.tick_params(labelsize=7, length=2)
         bars.set_xlabel("change (%)", fontsize=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipywidgets
 
-from dplib import plots, plots_breaks
+from dplib import plots, plots_breaks, widgets_picture
 from dplib.breaks import Quiz
 
 ASK = "choose …"
@@ -21,7 +21,7 @@ def gallery(*, seed: int = 0) -> ipywidgets.Widget:
     guess = ipywidgets.Dropdown(options=[ASK, *quiz.options], description="diagnosis")
     result = ipywidgets.Checkbox(description="show the result", indent=False)
     verdict, total = ipywidgets.HTML(), ipywidgets.HTML()
-    picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+    picture = widgets_picture.picture()
 
     def draw(change: object = None) -> None:
         fig = plots_breaks.curves(

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets
 from torch import Tensor
 
-from dplib import plots, plots_data
+from dplib import plots, plots_data, widgets_picture
 
 
 def crop_explorer(images: Tensor) -> ipywidgets.Widget:
@@ -43,8 +43,7 @@ def crop_explorer(images: Tensor) -> ipywidgets.Widget:
         style={"description_width": "8em"},
     )
     text = ipywidgets.HTML()  # unlike a Label, it breaks long lines
-    natural = ipywidgets.Layout(align_self="flex-start", max_width="100%")
-    picture = ipywidgets.Image(format="png", layout=natural)
+    picture = widgets_picture.picture()
 
     def draw(change: object = None) -> None:
         chosen = plots_data.crop(

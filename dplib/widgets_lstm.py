@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 from torch import Tensor, nn
 
-from dplib import DplibError, gates, plots, plots_lstm
+from dplib import DplibError, gates, plots, plots_lstm, widgets_picture
 from dplib.gates import Trace
 
 
@@ -34,7 +34,7 @@ def gate_inspector(images: Tensor, trace: Trace, *, unit: int = 0) -> ipywidgets
         options=[(plots_lstm.DIRECTIONS[d], d) for d in range(directions)],
         description="direction",
     )
-    text, picture = ipywidgets.HTML(), _picture()
+    text, picture = ipywidgets.HTML(), widgets_picture.picture()
 
     def draw(change: object = None) -> None:
         chosen = person.value, layer.value, direction.value, chosen_unit.value
@@ -72,7 +72,7 @@ def row_cover(
         )
     person = _slider("person", len(images))
     row = _slider("row", sequence.shape[1], start=1)
-    text, picture = ipywidgets.HTML(), _picture()
+    text, picture = ipywidgets.HTML(), widgets_picture.picture()
 
     def draw(change: object = None) -> None:
         k, i = row.value - 1, person.value
@@ -96,10 +96,6 @@ def _slider(name: str, count: int, start: int = 0) -> Any:
         description=name,
         continuous_update=False,
     )
-
-
-def _picture() -> Any:
-    return ipywidgets.Image(format="png", layout={"max_width": "100%"})
 
 
 def _view(controls: list[Any], text: Any, picture: Any, draw: Any) -> Any:

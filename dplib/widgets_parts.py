@@ -10,7 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib import DplibError, activations, plots, plots_parts, toymarket, transforms
+from dplib import (
+    DplibError,
+    activations,
+    plots,
+    plots_parts,
+    toymarket,
+    transforms,
+    widgets_picture,
+)
 from dplib.activations import RowFields
 from dplib.model import DeepPerson
 from dplib.plots_parts import Shifted
@@ -34,7 +42,7 @@ def field_explorer(models: Mapping[str, DeepPerson], images: Tensor) -> ipywidge
         value=1, min=0, max=len(images), description="image", continuous_update=False
     )
     text = ipywidgets.HTML()
-    picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+    picture = widgets_picture.picture()
     waiting = False  # while one control sets another, nothing is drawn
 
     def settle(change: object = None) -> None:
@@ -140,7 +148,7 @@ def shift_explorer(model: DeepPerson, pids: list[int]) -> ipywidgets.Box:
 
     down, right = slider("down", 3), slider("right", 2)
     text = ipywidgets.HTML()
-    picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+    picture = widgets_picture.picture()
 
     def draw(change: object = None) -> None:
         at = right.value / columns, down.value / rows

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import ipywidgets
 
-from dplib import DplibError, plots, plots_ranking
+from dplib import DplibError, plots, plots_ranking, widgets_picture
 from dplib.datasets import Sample
 from dplib.evaluation import Retrieval
 
@@ -34,7 +34,12 @@ def ranking_explorer(
     first = next(iter(variants))
     orders = _orders(variants[first], better.get(first))
     variant = ipywidgets.Dropdown(options=list(variants), description="variant")
-    again = ipywidgets.Checkbox(value=False, description="re-ranked", indent=False)
+    again = ipywidgets.Checkbox(
+        value=False,
+        description="re-ranked",
+        indent=False,
+        layout={"margin": "2px 2px 2px 1em"},
+    )
     order = ipywidgets.Dropdown(options=list(orders), description="order")
     slider = ipywidgets.IntSlider(
         min=0,
@@ -43,8 +48,8 @@ def ranking_explorer(
         continuous_update=False,
     )
     text = ipywidgets.HTML()
-    ranking = ipywidgets.Image(format="png", layout={"max_width": "100%"})
-    marks = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+    ranking = widgets_picture.picture()
+    marks = widgets_picture.picture()
 
     def draw(change: object = None) -> None:
         name = variant.value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
-from dplib import losses, plots, plots_triplet
+from dplib import losses, plots, plots_triplet, widgets_picture
 from dplib.mining import MINING, FlatEmbedding, Look, Settings
 
 STEPS = 150
@@ -37,7 +37,7 @@ def flat_embedding(*, seed: int = 0) -> ipywidgets.Widget:
     clock = ipywidgets.HBox(layout=wrap)
     rows = [[mining, distance], [margin, p, k]]
     text = ipywidgets.HTML()
-    picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+    picture = widgets_picture.picture()
 
     def settings() -> Settings:
         squared = distance.value == DISTANCES[1]

@@ -99,6 +99,15 @@ def press(page: Any, key: str = "ArrowRight", *, slider: int = 0, n: int = 0) ->
         handle.press(key)
 
 
+def assert_own_size(page: Any, n: int = 0) -> None:
+    """Picture ``n`` is neither stretched nor wider than what surrounds it."""
+    image = page.locator(PICTURE).nth(n)
+    shown, own, room = image.evaluate(
+        "e => [e.clientWidth, e.naturalWidth, e.parentElement.clientWidth]"
+    )
+    assert shown == min(own, room), f"{own} px shown in {shown} of {room}"
+
+
 @contextlib.contextmanager
 def changed(page: Any, n: int = 0) -> Iterator[None]:
     """What happens in the block must change picture ``n`` of the page."""

@@ -78,6 +78,10 @@ def test_shifts_draw_the_changes_of_rows_and_fm() -> None:
     assert bars == pytest.approx([10, 20, 30, 140])
     assert fig.axes[3].get_lines()[0].get_xdata()[0] == pytest.approx(5)  # type: ignore[index]
     assert shown[1].words() == "change of S_1 … S_4 in %: 10 20 30 140 · of fm: 5%"
+    fig.draw_without_rendering()
+    picture, beside = (ax.get_window_extent() for ax in fig.axes[:2])
+    assert beside.y0 == pytest.approx(picture.y0)  # each bar beside its stripe
+    assert beside.y1 == pytest.approx(picture.y1)
 
 
 def test_curves_and_tables() -> None:

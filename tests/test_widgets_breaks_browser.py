@@ -30,6 +30,8 @@ def test_a_diagnosis_is_judged_and_counted(tmp_path: Path) -> None:
         with browser.changed(page):
             letter.select_option("D")
         page.get_by_text("What was planted here?").wait_for()
-        picture = page.locator(browser.PICTURE).first.bounding_box()
-        assert picture["width"] <= 800  # it fits a narrow window
+        browser.assert_own_size(page)
+        page.set_viewport_size({"width": 1600, "height": 900})
+        page.wait_for_timeout(500)
+        browser.assert_own_size(page)
         page.screenshot(path=tmp_path / "widget.png")

@@ -37,6 +37,7 @@ def test_field_explorer(tmp_path: Path, width: int) -> None:
     with browser.notebook(tmp_path, [SET_UP, FIELDS], width=width) as page:
         text = page.locator(".widget-html-content").first
         assert text.inner_text() == words(1, 4, "layer4")
+        browser.assert_own_size(page)
         browser.press(page)
         assert text.inner_text() == words(1, 5, "layer4")
         browser.press(page, slider=1)

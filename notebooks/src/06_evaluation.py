@@ -685,10 +685,10 @@ again = {
 }
 
 # %%
-for name, r in found.items():
+for name, r in found.items():  # before → after re-ranking
     then = again[name]
-    print(f"{name:17} rank-1 {r.rank1:6.1%}  mAP {r.map:6.1%}", end="   re-ranked: ")
-    print(f"rank-1 {then.rank1:6.1%}  mAP {then.map:6.1%}")
+    print(f"{name:17} rank-1 {r.rank1:6.1%} → {then.rank1:6.1%}", end="   ")
+    print(f"mAP {r.map:6.1%} → {then.map:6.1%}")
 
 # %% [markdown]
 # Re-ranking lifts the mAP of the good descriptor and leaves that of the bad ones where

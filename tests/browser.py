@@ -102,10 +102,12 @@ def press(page: Any, key: str = "ArrowRight", *, slider: int = 0, n: int = 0) ->
 def assert_own_size(page: Any, n: int = 0) -> None:
     """Picture ``n`` is neither stretched nor wider than what surrounds it."""
     image = page.locator(PICTURE).nth(n)
-    shown, own, room = image.evaluate(
-        "e => [e.clientWidth, e.naturalWidth, e.parentElement.clientWidth]"
+    shown, own = image.evaluate("e => [e.clientWidth, e.naturalWidth]")
+    room, needed = image.evaluate(
+        "e => [e.parentElement.clientWidth, e.parentElement.scrollWidth]"
     )
     assert shown == min(own, room), f"{own} px shown in {shown} of {room}"
+    assert needed == room, "a scroll bar"
 
 
 @contextlib.contextmanager

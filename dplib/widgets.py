@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import ipywidgets
 
-from dplib import plots
+from dplib import plots, widgets_picture
 from dplib.datasets import Sample
 from dplib.evaluation import Retrieval
 
@@ -34,7 +34,7 @@ def ranked_gallery(
         continuous_update=False,
     )
     text = ipywidgets.Label()
-    picture = ipywidgets.Image(format="png")
+    picture = widgets_picture.picture()
     orders = {
         "as in the data set": list(range(len(result.queries))),
         "worst AP first": result.ap.argsort(stable=True).tolist(),

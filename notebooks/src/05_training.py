@@ -540,9 +540,12 @@ for t in range(1, 1001):
 
 # %% [markdown]
 # (The factor 1 - 0.999^t makes up for v's start at 0.) The accident's own step is no
-# longer than others. But then a gradient of the usual size is divided by hundreds: the
-# weights hardly move any more, for a thousand iterations. With the limit the accident
-# enters as a gradient of length 50, two or three times the usual.
+# longer than others. But m, the running mean of the gradients themselves (β = 0.9), is
+# now the accident's alone: for some ten iterations all weights walk on in the direction
+# of one single batch, and the loss *rises*. (With m set to 0 after the accident it did
+# not rise when we tried, but hardly fell.) From then on a gradient of the usual size is
+# divided by hundreds: the weights barely move, for a thousand iterations. With the
+# limit the accident enters as a gradient of length 50, two or three times the usual.
 #
 # So the limit belongs somewhat *above* the usual norms: it should act on accidents
 # alone. Read it from the curve, as here: norms of 10 to 30, limit 50.

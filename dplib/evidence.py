@@ -167,9 +167,8 @@ def per_query(record: Record, measure: str, kind: str = "fm") -> Array:
 def spread(records: Sequence[Record], side: Side, measure: str) -> Array:
     """The measure of each seed's run, in points; [S]."""
     found = chosen(records, side)
-    return 100 * np.array(
-        [found[s]["measures"][side.kind][measure] for s in sorted(found)]
-    )
+    values = [found[s]["measures"][side.kind][measure] for s in sorted(found)]
+    return np.asarray([100 * v for v in values], np.float64)
 
 
 def paired(
@@ -341,15 +340,15 @@ def false_winners(
     two seeds.
     """
     names = sorted({(r["variant"], r["cues"]) for r in records})
+    _, of = np.unique(np.asarray(pids), return_inverse=True)
+    queries = np.bincount(of).astype(np.float64)
     won, gaps = 0, []
     for variant, cues in names:
         runs = chosen(records, Side(variant, cues=cues))
         for s, t in itertools.combinations(sorted(runs), 2):
-            _, of = np.unique(np.asarray(pids), return_inverse=True)
             d = per_query(runs[s], measure) - per_query(runs[t], measure)
-            found = difference(
-                np.bincount(of, d)[None], np.bincount(of).astype(float), samples=samples
-            )
+            totals = np.bincount(of, d).astype(np.float64)[None]
+            found = difference(totals, queries, samples=samples)
             won += not found.low <= 0 <= found.high
             gaps.append(abs(found.value))
     if not gaps:

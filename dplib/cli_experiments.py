@@ -134,3 +134,33 @@ def robustness(
     for record in curves.records(nets, data, workers=workers):
         experiments.append(into, record)
         print(f"{record['variant']:12} seed {record['seed']}: written", flush=True)
+
+
+@app.command(rich_help_panel="Experiments")
+def report(
+    results: Results = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of evidence.md; default: docs")
+    ] = None,
+    data: Annotated[str, typer.Option(help="toymarket or market1501")] = "toymarket",
+    readme: Annotated[
+        bool, typer.Option("--readme", help="Put the summary into README.md, too")
+    ] = False,
+) -> None:
+    """Make the paper's tables from the records: published, measured, difference.
+
+    With intervals over seeds and people, a verdict for each claim of the paper, charts
+    and robustness curves. Takes seconds; few records are enough for a first look.
+    """
+    from . import lessons
+    from . import report as evidence_report
+
+    found = evidence_report.load(results, data)
+    page = evidence_report.write(found, out or base() / "docs")
+    for line in evidence_report.sentences(found):
+        print(f"- {line}")
+    if readme:
+        path = base() / "README.md"
+        text = evidence_report.put(path.read_text("utf-8"), found)
+        lessons.write_atomically(path, text)
+    print(f"{page}: written, from {len(found.records)} records")

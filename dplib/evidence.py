@@ -105,6 +105,10 @@ QUESTIONS = (
           _BLSTM, Side("head_authors")),
     Claim("fc_no_lstm", "without LSTM too, fm is better than fc",
           _FC, Side("bgi_bpi_fc", "fc")),
+    Claim("fc_linear", "with linear heads, fm is better than fc",
+          Side("head_linear"), Side("head_linear", "fc")),
+    Claim("fc_authors", "with the authors' heads, fm is better than fc",
+          Side("head_authors"), Side("head_authors", "fc")),
     Claim("fc_bgi", "with BgI alone, fm is better than fc",
           _BGI, Side("bgi", "fc")),
 )  # fmt: skip
@@ -158,7 +162,7 @@ def per_query(record: Record, measure: str, kind: str = "fm") -> Array:
     Raises EvidenceError for a measure that records do not hold query by query.
     """
     if measure == "rank1":
-        return 100.0 * np.frombuffer(record["hits"][kind].encode(), np.uint8) - 4800.0
+        return np.asarray([100 * int(hit) for hit in record["hits"][kind]], np.float64)
     if measure == "map":
         return np.asarray(record["ap"][kind], np.float64) / 100
     raise EvidenceError(f"measure={measure!r}: records hold rank1 and map by query")

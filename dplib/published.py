@@ -97,7 +97,7 @@ TABLES: dict[int, Table] = {
                 "DPFL": (88.60, 72.60, 92.20, 80.40),
                 OURS: (92.31, 79.58, 94.48, 85.09),
             },
-            {OURS: ("full", "fm"), "TriNet": ("btr", "fm")},
+            {OURS: ("full", "fm")},
             "With k-reciprocal re-ranking the text gives 90.84 mAP (single query).",
         ),
         Table(

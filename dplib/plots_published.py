@@ -1,0 +1,173 @@
+"""The paper's tables as charts with our runs beside, and its claims with intervals.
+
+They complete ``plots`` and follow its rules. Ours are on ToyMarket unless said
+otherwise: compare the pattern of rows, not the heights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dplib import DplibError
+from dplib.evidence import Claim, Difference, Winners
+from dplib.plots import PALETTE
+from dplib.published import Table
+
+Seeds = Sequence[float] | NDArray[np.float64]
+NAMES = {"rank1": "rank-1", "map": "mAP", "minp": "mINP"}
+LEGEND: dict[str, Any] = {"loc": "outside upper center", "ncols": 4, "fontsize": 9}
+# verdict → colour, marker
+MARKS = {
+    "confirmed": ("blue", "o"),
+    "inconclusive": ("grey", "s"),
+    "contrary": ("vermilion", "X"),
+}
+
+
+def name_of(column: str) -> str:
+    """A column of a table in words: "multi rank1" is "multi rank-1"."""
+    return " ".join(NAMES.get(word, word) for word in column.split())
+
+
+def rivals(
+    table: Table, column: str, ours: Mapping[str, Seeds] | None = None
+) -> Figure:
+    """A bar for each row of tables 1, 2, 3 or 5, and our runs below, as marks.
+
+    ours: label → a value (%) per seed, such as {"full, ToyMarket": [70.1, 72.3]}.
+    """
+    at = table.columns.index(column)
+    rows = [(k, x) for k, v in table.rows.items() if (x := v[at]) is not None]
+    mine = {k: np.asarray(v, float) for k, v in (ours or {}).items()}
+    n = len(rows) + len(mine)
+    fig = Figure((7.5, 0.27 * n + 1.1), layout="constrained")
+    ax = fig.subplots()
+    for y, (row, value) in enumerate(rows):
+        own = row in table.runs
+        ax.barh(
+            y, value, color=PALETTE["orange" if own else "grey"], hatch="//" * own,
+            edgecolor="white",
+        )  # fmt: skip
+        ax.text(value + 0.5, y, f"{value:.1f}", va="center", fontsize=8)
+    for y, values in enumerate(mine.values(), len(rows)):
+        _seeds(ax, values, y)
+        ax.text(values.max() + 1.5, y, f"{values.mean():.1f}", va="center", fontsize=8)
+    ax.set_yticks(range(n), [k for k, _ in rows] + list(mine))
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 105), xlabel=f"{name_of(column)} (%)")
+    heading = f"Table {table.number}: {table.title.lower()}, {table.data}"
+    ax.set_title(heading + "\nbars: published, hatched: the paper's; marks: ours")
+    ax.spines[["top", "right"]].set_visible(False)
+    return fig
+
+
+def rows_beside(table: Table, measured: Mapping[str, Mapping[str, Seeds]]) -> Figure:
+    """Tables 4, 6 and 7: published rows left, ours right, rank-1 above mAP.
+
+    measured: row → {"rank1": a value (%) per seed, "map": …}; rows without runs stay
+    empty. Small marks are seeds, the large one their mean, the bar ± one standard
+    deviation.
+    """
+    names = list(table.rows)
+    if unknown := [k for k in measured if k not in table.rows]:
+        raise DplibError(
+            f"table {table.number} has no row {unknown[0]!r}: {', '.join(names)}"
+        )
+    fig = Figure((8.5, 2 * (0.36 * len(names) + 0.85) + 0.4), layout="constrained")
+    for (left, right), column in zip(
+        fig.subplots(2, 2, sharey=True), ("rank1", "map"), strict=True
+    ):
+        values = [table.value(k, column) for k in names]
+        left.plot(values, range(len(names)), "D", color=PALETTE["orange"], ms=7)
+        for y, name in enumerate(names):
+            if name in measured and len(measured[name][column]):
+                _seeds(right, np.asarray(measured[name][column], float), y)
+        left.set_yticks(range(len(names)), names)
+        left.set_ylim(len(names) - 0.4, -0.6)
+        left.set_title(f"published, {table.data}", fontsize=10)
+        right.set_title("ours, ToyMarket", fontsize=10)
+        for ax in (left, right):
+            ax.set_xlabel(f"{NAMES[column]} (%)")
+            ax.margins(x=0.12)
+            ax.grid(axis="x", alpha=0.3)
+    fig.suptitle(f"Table {table.number}: {table.title}")
+    return fig
+
+
+def _seeds(ax: Axes, values: NDArray[np.float64], y: float) -> None:
+    spread = values.std(ddof=1) if len(values) > 1 else 0.0
+    blue = PALETTE["blue"]
+    ax.plot(values, np.full(len(values), y), "|", color=blue, ms=9, alpha=0.6)
+    ax.errorbar(values.mean(), y, xerr=spread, fmt="o", color=blue, ms=6, capsize=3)
+
+
+def claims(
+    said: Sequence[Claim], found: Mapping[str, Difference], measure: str = "map"
+) -> Figure:
+    """Each claim's difference with its interval, and the published one as a diamond."""
+    shown = [c for c in said if c.id in found]
+    if not shown:
+        raise DplibError("no claim has its runs yet: python -m dplib ablate")
+    fig = Figure((9, 0.45 * len(shown) + 1.5), layout="constrained")
+    ax = fig.subplots()
+    ax.axvline(0, color="black", lw=1)
+    used: dict[str, Any] = {}
+    for y, claim in enumerate(shown):
+        d = found[claim.id]
+        colour, marker = MARKS[d.verdict]
+        used[d.verdict] = ax.errorbar(
+            d.value,
+            y,
+            xerr=[[d.value - d.low], [d.high - d.value]],
+            fmt=marker,
+            color=PALETTE[colour],
+            capsize=4,
+            ms=7,
+        )
+        if claim.published is not None:
+            published = claim.published[measure == "map"]
+            (used["published"],) = ax.plot(
+                published, y - 0.24, "D", color=PALETTE["orange"], ms=6
+            )
+    ax.set_yticks(range(len(shown)), [c.text for c in shown])
+    ax.invert_yaxis()
+    ax.set_xlabel(
+        f"difference in {NAMES[measure]} (points); right of 0: the first wins"
+    )
+    ax.grid(axis="x", alpha=0.3)
+    fig.legend(list(used.values()), list(used), **LEGEND)
+    return fig
+
+
+def winners(found: Winners, measure: str = "rank1") -> Figure:
+    """How far two trainings of the same model are apart, over all pairs."""
+    fig = Figure((6.5, 2.8), layout="constrained")
+    ax = fig.subplots()
+    top = max(1, math.ceil(max(found.gaps)))
+    ax.hist(
+        found.gaps,
+        min(top, 12),
+        range=(0, top),
+        color=PALETTE["blue"],
+        edgecolor="white",
+    )
+    ax.axvline(
+        float(np.median(found.gaps)),
+        color=PALETTE["vermilion"],
+        ls="--",
+        label="median",
+    )
+    ax.set(
+        xlabel=f"difference in {NAMES[measure]} between two seeds (points)",
+        ylabel="pairs of runs",
+        title=f"The same model twice: {found.won} of {found.pairs} pairs “won”",
+    )
+    ax.legend()
+    return fig

@@ -1,0 +1,374 @@
+"""The evidence as text: tables 4, 6 and 7 published | measured | difference, and more.
+
+``write`` makes a page (Markdown) and its figures from the records alone, in seconds.
+Records may be few: what has no run yet is left out, and the page says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dplib import (
+    DplibError,
+    evidence,
+    experiments,
+    lessons,
+    plots,
+    plots_published,
+    plots_robustness,
+    published,
+    robustness,
+    workspace,
+)
+from dplib.evidence import CLAIMS, QUESTIONS, Array, Claim, Difference, Record, Side
+from dplib.variants import VARIANTS
+
+LABELS = {(v.name, v.cues): v.label for v in VARIANTS}
+MEASURES = ("rank1", "map")
+NAMES = plots_published.NAMES
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All records of a data set, and the pid of each query."""
+
+    data: str
+    records: list[Record]
+    pids: dict[str, list[int]]  # by cues
+    curves: list[Record]  # of robustness
+
+    def of(self, side: Side, measure: str) -> Array:
+        """The measure by seed, in points; empty when nothing was run."""
+        return evidence.spread(self.records, side, measure)
+
+    def verdicts(
+        self, claims: Sequence[Claim], measure: str, correct: bool = True
+    ) -> dict[str, Difference]:
+        return evidence.verdicts(
+            self.records, self.pids["layout"], claims, measure, correct=correct
+        )
+
+
+def load(results: str | Path | None = None, data: str = "toymarket") -> Evidence:
+    """The records below ``results`` (default: those that are shipped).
+
+    Raises RecordError for a damaged file, DplibError when there is no record.
+    """
+    folder = Path(results or experiments.RESULTS)
+    path = experiments.records_file(folder, data)
+    records = experiments.read(path)
+    if not records:
+        raise DplibError(f"{path} has no records: python -m dplib ablate --data {data}")
+    cues = sorted({r["cues"] for r in records})
+    pids = {c: experiments.query_pids(folder, data, c) for c in cues}
+    curves = experiments.read(folder / f"{data}-robustness.jsonl")
+    return Evidence(data, records, pids, curves)
+
+
+def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _mean(values: Array) -> str:
+    """mean ± standard deviation over seeds, in points."""
+    if len(values) == 0:
+        return "–"
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
+    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
+
+
+def beside(found: Evidence, number: int) -> dict[str, dict[str, Array]]:
+    """Row → measure → our values by seed, for the rows of a table that have runs."""
+    rows: dict[str, dict[str, Array]] = {}
+    for row, (variant, kind) in published.table(number).runs.items():
+        values = {m: found.of(Side(variant, kind), m) for m in MEASURES}
+        if len(values["map"]):
+            rows[row] = values
+    return rows
+
+
+def table(found: Evidence, number: int) -> str:
+    """Table 4, 6 or 7: published | measured | difference, for rank-1 and mAP."""
+    paper, ours = published.table(number), beside(found, number)
+    rows = []
+    for name in paper.rows:
+        cells = [name]
+        for m in MEASURES:
+            printed = paper.value(name, m)
+            mine = ours.get(name, {}).get(m, np.array([]))
+            gap = f"{mine.mean() - printed:+.1f}" if len(mine) and printed else "–"
+            cells += [f"{printed:.2f}", _mean(mine), gap]
+        seeds = len(ours.get(name, {}).get("map", []))
+        rows.append([*cells, str(seeds)])
+    header = ["", *(h for m in MEASURES for h in (NAMES[m], "measured", "difference"))]
+    return _grid([*header, "seeds"], rows)
+
+
+def sentence(claim: Claim, by_map: Difference, by_rank1: Difference) -> str:
+    """One plain sentence on a claim, judged by mAP."""
+    low, high = f"{by_map.low:+.1f}", f"{by_map.high:+.1f}"
+    said = "" if claim.published is None else f"; published {claim.published[1]:+.2f}"
+    seeds = f"{by_map.seeds} seeds" if by_map.seeds > 1 else "one seed only"
+    return (
+        f"**{by_map.verdict.capitalize()}**: {claim.text}. mAP {by_map.value:+.1f}, "
+        f"interval {low} to {high} ({seeds}{said}); rank-1 {by_rank1.value:+.1f}, "
+        f"{by_rank1.verdict}."
+    )
+
+
+def sentences(found: Evidence) -> list[str]:
+    """One for each claim of the paper that has its runs."""
+    by = {m: found.verdicts(CLAIMS, m) for m in MEASURES}
+    known = [c for c in CLAIMS if c.id in by["map"]]
+    return [sentence(c, by["map"][c.id], by["rank1"][c.id]) for c in known]
+
+
+def claims(found: Evidence, said: Sequence[Claim], correct: bool = True) -> str:
+    """A table of differences with intervals and verdicts, for both measures."""
+    by = {m: found.verdicts(said, m, correct) for m in MEASURES}
+    rows = []
+    for c in said:
+        if c.id not in by["map"]:
+            continue
+        m, r = by["map"][c.id], by["rank1"][c.id]
+        printed = f"{c.published[1]:+.2f}" if c.published else "–"
+        place = f"table {c.table}" if c.table else "ours"
+        rows.append([c.text, place, printed, str(m), m.verdict, str(r), r.verdict])
+        rows[-1].append(str(m.seeds))
+    header = ["claim", "of", "published mAP", "mAP", "", "rank-1", "", "seeds"]
+    return _grid(header, rows)
+
+
+def variants(found: Evidence, names: Sequence[tuple[str, str]]) -> str:
+    """A row for each (variant, cues): means, losses of the last epoch beside chance."""
+    rows = []
+    for name, cues in names:
+        runs = evidence.chosen(found.records, Side(name, cues=cues))
+        if not runs:
+            continue
+        cells = [LABELS[name, cues]]
+        kinds = [
+            k for k in ("fm", "fc", "parts") if k in next(iter(runs.values()))["ap"]
+        ]
+        for m in MEASURES:
+            cells.append(_mean(found.of(Side(name, "fm", cues), m)))
+        others = [
+            f"{k} {_mean(found.of(Side(name, k, cues), 'map'))}" for k in kinds[1:]
+        ]
+        cells.append(", ".join(others) or "–")
+        for branch in ("part", "global", "ranking"):
+            losses = [r["losses"][branch] for r in runs.values()]
+            cells.append("–" if None in losses else f"{np.mean(losses):.2f}")
+        sleepers = sorted({b for r in runs.values() for b in evidence.asleep(r)})
+        rows.append([*cells, ", ".join(sleepers) or "none", str(len(runs))])
+    header = [
+        "variant", "rank-1 (fm)", "mAP (fm)", "mAP of others", "BpI loss", "BgI loss",
+        "BtR loss", "asleep", "seeds",
+    ]  # fmt: skip
+    return _grid(header, rows)
+
+
+def interplay(found: Evidence, measure: str = "map") -> Difference | None:
+    """Does BpI's gain shrink where identity is global? layout's gain less global's.
+
+    Other people, other pictures: the two gains are independent, so resamples of one
+    are taken from resamples of the other. None without runs of both.
+    """
+    gains: list[tuple[tuple[Array, Array], Array]] = []
+    for cues in ("layout", "global"):
+        if cues not in found.pids:
+            return None
+        sides = Side("bgi_bpi", cues=cues), Side("bgi", cues=cues)
+        try:
+            made = evidence.paired(found.records, found.pids[cues], *sides, measure)
+        except evidence.EvidenceError:
+            return None
+        gains.append((made, evidence.resample(*made, seed=len(gains))))
+    (a, drawn_a), (b, drawn_b) = gains
+    drawn = drawn_a - drawn_b
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    value = a[0].sum() / a[1].sum() / len(a[0]) - b[0].sum() / b[1].sum() / len(b[0])
+    tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    seeds = min(len(a[0]), len(b[0]))
+    p = min(1.0, 2 * (int(tail) + 1) / len(drawn))
+    per_seed = (float(value),) * seeds
+    return Difference(float(value), float(low), float(high), p, 0.95, per_seed)
+
+
+def winners(found: Evidence, measure: str = "rank1") -> evidence.Winners | None:
+    """Over all variants of the layout set; None while none has two seeds."""
+    layout = [r for r in found.records if r["cues"] == "layout"]
+    try:
+        return evidence.false_winners(layout, found.pids["layout"], measure)
+    except evidence.EvidenceError:
+        return None
+
+
+# --- the page -------------------------------------------------------------------------
+
+
+def page(found: Evidence) -> str:
+    """The report in Markdown; figures are named by ``figures``."""
+    commits = sorted({str(r["commit"])[:7] for r in found.records})
+    dates = sorted({r["date"] for r in found.records})
+    versions = found.records[-1]["versions"]
+    hours = sum(r["cpu_seconds"] for r in found.records) / 3600
+    first = found.records[0]
+    preset = first["preset"]
+    parts = [
+        "# Evidence",
+        f"Written by `python -m dplib report` from {len(found.records)} records "
+        f"({dates[0]} to {dates[-1]}, commits {', '.join(commits)}, {hours:.1f} hours "
+        f"of one core; PyTorch {versions['torch']}). ToyMarket, generator "
+        f"{first['generator']}; every run has recipe `{preset['name']}`: "
+        f"{preset['epochs']} epochs, {first['iterations']:,} iterations, last epoch "
+        "reported. Published values are of Market-1501: compare the order of rows and "
+        "the differences, not the heights. mean ± standard deviation over seeds.",
+        "## The paper's claims",
+        "Paired differences by seed; intervals by a bootstrap over seeds and pids, "
+        "widened by Holm's procedure over the claims. A claim is judged by mAP.",
+        claims(found, CLAIMS),
+        "![Each claim with its interval](evidence/claims.png)",
+        *(f"- {s}" for s in sentences(found)),
+    ]
+    for number in (4, 6, 7):
+        parts += [f"## Table {number}: {published.table(number).title}"]
+        parts += [table(found, number)]
+        parts += [f"![Table {number}](evidence/table{number}.png)"]
+    parts += ["## Questions of ours", "Looked at without correction, to find out why."]
+    parts += [claims(found, QUESTIONS, correct=False)]
+    parts += ["## All variants"]
+    here = [v for v in VARIANTS if v.cues == "layout"]
+    parts += [variants(found, [(v.name, v.cues) for v in here if not v.pretrained])]
+    chance = first["chance"]
+    parts += [
+        f"Losses: mean of the last epoch; guessing is {chance:.2f}. A branch is asleep "
+        "when its loss ends above nine tenths of that."
+    ]
+    other = [(v.name, v.cues) for v in VARIANTS if v.cues == "global"]
+    if any(r["cues"] == "global" for r in found.records):
+        parts += ["## Identity in global cues", variants(found, other)]
+        gain = interplay(found)
+        if gain is not None:
+            parts += [
+                "Gain of BgI+BpI over BgI in mAP, layout less global: "
+                f"{gain} ({gain.verdict})."
+            ]
+    weights = [(v.name, v.cues) for v in here if v.pretrained]
+    if {(r["variant"], r["cues"]) for r in found.records} & set(weights):
+        parts += ["## From ImageNet weights (MobileNetV2)", variants(found, weights)]
+    rate = winners(found)
+    if rate is not None:
+        parts += _one_seed(rate)
+    if found.curves:
+        parts += ["## Robustness", "![rank-1](evidence/robustness.png)"]
+        parts += ["![mAP](evidence/robustness_map.png)"]
+    return "\n\n".join(parts).replace(".\n\n- ", ".\n- ") + "\n"
+
+
+def _one_seed(rate: evidence.Winners) -> list[str]:
+    return [
+        "## One seed",
+        f"Of {rate.pairs} pairs of trainings that differ in their seed alone, "
+        f"{rate.won} ({rate.share:.0%}) have a “winner” in rank-1 whose interval over "
+        f"the queries' pids excludes 0; the median gap is {np.median(rate.gaps):.1f} "
+        f"points, the largest {max(rate.gaps):.1f}.",
+        "![Gaps between seeds](evidence/winners.png)",
+    ]
+
+
+def ours(found: Evidence, number: int) -> dict[str, Array]:
+    """Rank-1 by seed of what stands beside table 1, 2, 3 or 5; label → values."""
+    rows = {}
+    for variant, kind in published.table(number).runs.values():
+        values = found.of(Side(variant, kind), "rank1")
+        if len(values):
+            rows[f"{LABELS[variant, 'layout']}, {found.data}"] = values
+    checkout = workspace.checkout()
+    real = checkout / "benchmarks/results/market-cpu.json" if checkout else None
+    if number == 2 and real is not None and real.exists():
+        made = json.loads(real.read_text("utf-8"))
+        rows["preset market-cpu, market1501"] = 100 * np.array(
+            [made["metrics"]["rank1"]]
+        )
+    return rows
+
+
+def figures(found: Evidence) -> dict[str, bytes]:
+    """The page's pictures, by file name."""
+    by_map = found.verdicts(CLAIMS, "map")
+    made = {}
+    for n in (4, 6, 7):
+        rows = beside(found, n)
+        made[f"table{n}"] = plots_published.rows_beside(published.table(n), rows)
+    rate = winners(found)
+    if rate is not None:
+        made["winners"] = plots_published.winners(rate)
+    if by_map:
+        made["claims"] = plots_published.claims(CLAIMS, by_map)
+    for n, column in ((1, "rank1"), (2, "rank1"), (3, "labeled r1"), (5, "rank1")):
+        mine = ours(found, n)
+        made[f"table{n}"] = plots_published.rivals(published.table(n), column, mine)
+    if found.curves:
+        labels = {v: LABELS[v, "layout"] for v in robustness.VARIANTS}
+        made["robustness"] = plots_robustness.curves(found.curves, labels)
+        made["robustness_map"] = plots_robustness.curves(found.curves, labels, "map")
+    return {f"{name}.png": plots.png(fig) for name, fig in made.items()}
+
+
+def write(found: Evidence, out: str | Path) -> Path:
+    """``out``/evidence.md and its figures in ``out``/evidence; returns the page."""
+    out = Path(out)
+    for name, data in figures(found).items():
+        lessons.write_atomically(out / "evidence" / name, data)
+    lessons.write_atomically(out / "evidence.md", page(found))
+    return out / "evidence.md"
+
+
+# --- the README -----------------------------------------------------------------------
+
+MARK = "<!-- evidence: python -m dplib report -->\n", "<!-- /evidence -->"
+
+
+def summary(found: Evidence) -> str:
+    """The README's section, between its marks."""
+    seeds = sorted(len(v["map"]) for n in (4, 6, 7) for v in beside(found, n).values())
+    low, high = seeds[0], seeds[-1]
+    many = f"{low} to {high} seeds" if low < high else f"seeds: {low}"
+    rows = []
+    for n in (4, 6, 7):
+        paper, ours = published.table(n), beside(found, n)
+        for row, values in paper.rows.items():
+            mine = ours.get(row)
+            cells = [f"{v:.2f}" for v in values]
+            cells += [_mean(mine[m]) if mine else "–" for m in MEASURES]
+            rows.append([f"{n}", row, *cells])
+    header = ["table", "", "rank-1", "mAP", "ours: rank-1", "mAP"]
+    grid = _grid(header, rows)
+    lines = "\n".join(f"- {s}" for s in sentences(found))
+    return (
+        f"\nPublished on Market-1501; ours on ToyMarket, {many}, mean ± standard "
+        f"deviation:\n\n{grid}\n\nThe paper's claims, with intervals over seeds and "
+        f"people, corrected by Holm's procedure:\n\n{lines}\n\n"
+    )
+
+
+def put(readme: str, found: Evidence) -> str:
+    """``readme`` with its section of evidence made anew.
+
+    Raises DplibError when it has not the marks that the section stands between.
+    """
+    start, end = MARK
+    before, mark, rest = readme.partition(start)
+    _, closing, after = rest.partition(end)
+    if not (mark and closing):
+        raise DplibError(f"README.md has no lines {start.strip()!r} and {end!r}")
+    return before + start + summary(found) + end + after

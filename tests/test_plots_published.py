@@ -1,0 +1,76 @@
+"""Charts of the paper's tables: every number drawn is the table's or the runs'."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dplib import DplibError, plots, plots_published, published
+from dplib.evidence import CLAIMS, Difference, Winners
+from dplib.published import TABLES
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_a_bar_for_each_row_and_marks_for_ours(number: int) -> None:
+    table = TABLES[number]
+    for column in table.columns:
+        fig = plots_published.rivals(table, column, {"ours": [50.0, 54.0]})
+        (ax,) = fig.axes
+        at = table.columns.index(column)
+        known = [v[at] for v in table.rows.values() if v[at] is not None]
+        assert [p.get_width() for p in ax.patches] == known
+        labels = [t.get_text() for t in ax.get_yticklabels()]
+        assert labels[-1] == "ours" and len(labels) == len(known) + 1
+        assert ax.lines[0].get_xdata().tolist() == [50, 54]
+        assert ax.texts[-1].get_text() == "52.0"
+        hatched = [bool(p.get_hatch()) for p in ax.patches]
+        assert sum(hatched) == 1 and hatched[-1]
+
+
+@pytest.mark.parametrize("number", [4, 6, 7])
+def test_published_left_ours_right(number: int) -> None:
+    table = TABLES[number]
+    row = list(table.rows)[-1]
+    ours = {row: {"rank1": [60.0, 62.0], "map": [40.0, 44.0]}}
+    fig = plots_published.rows_beside(table, ours)
+    for axes, column, mean in ((fig.axes[:2], "rank1", 61), (fig.axes[2:], "map", 42)):
+        drawn = axes[0].lines[0].get_xdata()
+        assert list(drawn) == [table.value(r, column) for r in table.rows]
+        marks = [x for line in axes[1].lines for x in np.ravel(line.get_xdata())]
+        assert mean in marks and set(ours[row][column]) <= set(marks)
+    with pytest.raises(DplibError, match=f"table {number} has no row 'x'"):
+        plots_published.rows_beside(table, {"x": ours[row]})
+
+
+def test_claims_stand_with_their_intervals() -> None:
+    found = {
+        "parts": Difference(3, 1, 5, 0.01, 0.99, (2, 4)),
+        "lstm": Difference(-3, -5, -1, 0.01, 0.99, (-2, -4)),
+        "fm": Difference(1, -1, 3, 0.4, 0.95, (0, 2)),
+    }
+    fig = plots_published.claims(CLAIMS, found)
+    (ax,) = fig.axes
+    texts = [c.text for c in CLAIMS if c.id in found]
+    assert [t.get_text() for t in ax.get_yticklabels()] == texts
+    (legend,) = fig.legends
+    assert {t.get_text() for t in legend.get_texts()} == {
+        "confirmed", "contrary", "inconclusive", "published",
+    }  # fmt: skip
+    bars = [c.get_segments()[0][:, 0].tolist() for c in ax.collections]
+    assert bars == [[1, 5], [-5, -1], [-1, 3]]
+    with pytest.raises(DplibError, match="no claim has its runs yet"):
+        plots_published.claims(CLAIMS, {})
+
+
+def test_gaps_between_seeds() -> None:
+    fig = plots_published.winners(Winners(4, 1, (0.5, 1.5, 2.5, 7.5)))
+    (ax,) = fig.axes
+    assert sum(p.get_height() for p in ax.patches) == 4
+    assert "1 of 4 pairs" in ax.get_title()
+
+
+def test_columns_in_words_and_same_bytes() -> None:
+    assert plots_published.name_of("multi rank1") == "multi rank-1"
+    assert plots_published.name_of("labeled r5") == "labeled r5"
+    a, b = (plots.png(plots_published.rivals(published.table(1), "map")) for _ in "ab")
+    assert a == b

@@ -1,0 +1,140 @@
+"""The report: its numbers are the records', whatever is there yet."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_evidence import record
+from typer.testing import CliRunner
+
+from dplib import DplibError, evidence, experiments, report
+from dplib.__main__ import app
+from dplib.evidence import CLAIMS, Side
+from dplib.report import Evidence
+
+ROOT = Path(__file__).resolve().parents[1]
+PIDS = [1, 1, 2, 3, 3, 3, 4, 5]
+
+
+def made(variant: str, seed: int, level: float, **more: object) -> dict[str, object]:
+    rng = np.random.default_rng([seed, len(variant)])
+    run = record(variant, seed, list(np.clip(rng.normal(level, 5, len(PIDS)), 0, 100)))
+    run["measures"]["fc"] = run["measures"]["fm"]
+    run["ap"]["fc"], run["hits"]["fc"] = run["ap"]["fm"], run["hits"]["fm"]
+    return {
+        **run,
+        "commit": "a" * 40,
+        "date": "2026-11-01",
+        "versions": {"torch": "2.14.1"},
+        "cpu_seconds": 60.0,
+        "generator": "1.0:abc",
+        "preset": {"name": "toy", "epochs": 32},
+        "iterations": 2400,
+        "chance": 6.4,
+        "losses": {"part": 6.3, "global": 1.0, "ranking": None, "active": None},
+        **more,
+    }
+
+
+@pytest.fixture
+def few() -> Evidence:
+    levels = {"bgi": 40, "bgi_bpi_fc": 60, "bgi_bpi": 55}
+    runs = [made(v, s, x) for v, x in levels.items() for s in range(3)]
+    return Evidence("toymarket", runs, {"layout": PIDS}, [])
+
+
+def test_a_table_says_published_measured_difference(few: Evidence) -> None:
+    lines = report.table(few, 4).splitlines()
+    assert len(lines) == 2 + 4
+    cells = [c.strip() for c in lines[2].strip("|").split("|")]
+    mine = few.of(Side("bgi"), "map")
+    assert cells[0] == "BgI" and cells[4] == "64.71" and cells[-1] == "3"
+    assert cells[5] == f"{mine.mean():.1f} ± {mine.std(ddof=1):.1f}"
+    assert float(cells[6]) == pytest.approx(mine.mean() - 64.71, abs=0.051)
+    assert [c.strip() for c in lines[3].strip("|").split("|")] == [
+        "BpI w/o LSTM", "82.39", "–", "–", "60.75", "–", "–", "0",
+    ]  # fmt: skip
+
+
+def test_sentences_judge_the_claims_that_have_runs(few: Evidence) -> None:
+    said = report.sentences(few)
+    by = few.verdicts(CLAIMS, "map")
+    assert len(said) == len(by) == 4
+    assert said[0].startswith("**Confirmed**: parts without LSTM help the global")
+    for line, found in zip(said, by.values(), strict=True):
+        assert f"mAP {found.value:+.1f}, interval {found.low:+.1f} to" in line
+        assert f"{found.seeds} seeds; published" in line
+
+
+def test_the_page_holds_every_table_and_names_figures_that_exist(
+    few: Evidence, tmp_path: Path
+) -> None:
+    page = report.write(few, tmp_path).read_text("utf-8")
+    for number in (4, 6, 7):
+        assert report.table(few, number) in page
+    named = set(re.findall(r"\]\(evidence/(\w+\.png)\)", page))
+    there = {p.name for p in (tmp_path / "evidence").iterdir()}
+    assert {"claims.png", "table4.png", "winners.png"} <= named <= there
+    assert "table2.png" in there
+    assert "9 records (2026-11-01 to 2026-11-01, commits aaaaaaa, 0.1 hours" in page
+    assert "| BgI+BpI |" in page and "| BpI |" in page  # asleep
+
+
+def test_one_record_is_enough(tmp_path: Path) -> None:
+    one = Evidence("toymarket", [made("bgi", 0, 40)], {"layout": PIDS}, [])
+    page = report.write(one, tmp_path).read_text("utf-8")
+    assert "| BgI | 85.33 |" in page
+    assert "One seed" not in page
+    assert not (tmp_path / "evidence/winners.png").exists()
+
+
+def test_the_gain_of_layout_less_that_of_global_cues(few: Evidence) -> None:
+    assert report.interplay(few) is None
+    levels = {"bgi": 50, "bgi_bpi": 52}
+    more = [made(v, s, x, cues="global") for v, x in levels.items() for s in range(3)]
+    pids = {"layout": PIDS, "global": PIDS}
+    both = Evidence("toymarket", few.records + more, pids, [])
+    found = report.interplay(both)
+    assert found is not None
+    gains = [
+        evidence.compare(
+            both.records, PIDS, Side("bgi_bpi", cues=c), Side("bgi", cues=c)
+        ).value
+        for c in ("layout", "global")
+    ]
+    assert found.value == pytest.approx(gains[0] - gains[1])
+    assert found.low < found.value < found.high
+    assert "Gain of BgI+BpI over BgI in mAP, layout less global" in report.page(both)
+
+
+def test_the_readme_is_what_the_records_say() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert report.put(readme, report.load()) == readme
+    with pytest.raises(DplibError, match=r"README\.md has no lines"):
+        report.put("# Other\n", report.load())
+
+
+def test_the_page_in_docs_is_what_the_records_say() -> None:
+    page = (ROOT / "docs/evidence.md").read_text("utf-8")
+    assert page == report.page(report.load())
+
+
+def test_the_command_writes_the_page(few: Evidence, tmp_path: Path) -> None:
+    path = experiments.records_file(tmp_path, "toymarket")
+    for run in few.records:
+        experiments.append(path, run)
+    (tmp_path / "toymarket-queries.json").write_text(json.dumps({"layout": PIDS}))
+    words = ["report", "--results", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "**Confirmed**: parts without LSTM" in result.output
+    assert (tmp_path / "out/evidence.md").read_text("utf-8") == report.page(few)
+
+
+def test_no_records_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DplibError, match="has no records: python -m dplib ablate"):
+        report.load(tmp_path)

@@ -152,7 +152,7 @@ def report(
     With intervals over seeds and people, a verdict for each claim of the paper, charts
     and robustness curves. Takes seconds; few records are enough for a first look.
     """
-    from . import lessons
+    from . import experiments
     from . import report as evidence_report
 
     found = evidence_report.load(results, data)
@@ -162,5 +162,5 @@ def report(
     if readme:
         path = base() / "README.md"
         text = evidence_report.put(path.read_text("utf-8"), found)
-        lessons.write_atomically(path, text)
+        experiments.write(path, text.encode())
     print(f"{page}: written, from {len(found.records)} records")

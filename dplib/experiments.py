@@ -30,7 +30,6 @@ from dplib import (
     datasets,
     descriptors,
     evaluation,
-    lessons,
     records,
     toymarket,
     training,
@@ -122,7 +121,18 @@ def key_of(record: Record) -> tuple[str, str, str, int]:
 def mend(path: Path) -> None:
     """Drop a last line that a kill cut short: its run's result is on disk still."""
     if path.exists() and (text := path.read_bytes()) and not text.endswith(b"\n"):
-        lessons.write_atomically(path, text[: text.rfind(b"\n") + 1])
+        write(path, text[: text.rfind(b"\n") + 1])
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write under a temporary name, then rename it to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".tmp")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def append(path: Path, record: Record) -> None:
@@ -142,9 +152,7 @@ def _note_queries(results: Path, job: Job, pids: list[int]) -> None:
             f"{path} lists other queries for {cues} than this data set has; its "
             "records are of another set: choose another --results"
         )
-    lessons.write_atomically(
-        path, (json.dumps(known, separators=(",", ":")) + "\n").encode()
-    )
+    write(path, (json.dumps(known, separators=(",", ":")) + "\n").encode())
 
 
 # --- one run --------------------------------------------------------------------------
@@ -214,7 +222,7 @@ def run(job: Job, places: Places, *, progress: bool = False) -> Record | None:
         },
         "pids": next(iter(found.values())).pids.tolist(),
     }
-    lessons.write_atomically(done, json.dumps(record).encode())
+    write(done, json.dumps(record).encode())
     return record
 
 

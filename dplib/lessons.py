@@ -269,15 +269,15 @@ def to_html(nb: Any, title: str) -> str:
     return str(page)
 
 
-def write_atomically(path: Path, text: str | bytes) -> None:
-    """Write `text` (or bytes) under a temporary name, then rename it to `path`.
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` under a temporary name, then rename it to `path`.
 
     Raises DplibError, and leaves nothing behind, when that cannot be done.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(text.encode() if isinstance(text, str) else text)
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as e:
         with contextlib.suppress(OSError):

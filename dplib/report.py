@@ -17,7 +17,6 @@ from dplib import (
     DplibError,
     evidence,
     experiments,
-    lessons,
     plots,
     plots_published,
     plots_robustness,
@@ -328,8 +327,8 @@ def write(found: Evidence, out: str | Path) -> Path:
     """``out``/evidence.md and its figures in ``out``/evidence; returns the page."""
     out = Path(out)
     for name, data in figures(found).items():
-        lessons.write_atomically(out / "evidence" / name, data)
-    lessons.write_atomically(out / "evidence.md", page(found))
+        experiments.write(out / "evidence" / name, data)
+    experiments.write(out / "evidence.md", page(found).encode())
     return out / "evidence.md"
 
 

@@ -142,8 +142,10 @@ def source_hash(nb: Any, number: str, package: Path = ROOT / "dplib") -> str:
         if isinstance(n, ast.Constant) and isinstance(n.value, str)
     }
     for asset in sorted((package / "assets").rglob("*")):
+        # records of runs have a data set's name, which most lessons say
+        stem = asset.name if asset.parent.name == "results" else asset.stem
         if asset.is_file() and any(
-            n in (asset.name, asset.stem) or n.endswith("/" + asset.name) for n in named
+            n in (asset.name, stem) or n.endswith("/" + asset.name) for n in named
         ):
             digest.update(f"\n{asset.name}\n".encode() + asset.read_bytes())
     return digest.hexdigest()[:16]

@@ -171,3 +171,30 @@ def winners(found: Winners, measure: str = "rank1") -> Figure:
     )
     ax.legend()
     return fig
+
+
+def draws(
+    found: Difference, drawn: NDArray[np.float64], measure: str = "map"
+) -> Figure:
+    """A bootstrap's resamples [samples], the interval, and each seed's difference."""
+    colour = PALETTE[MARKS[found.verdict][0]]
+    fig = Figure((7, 2.9), layout="constrained")
+    ax = fig.subplots()
+    ends = np.quantile(drawn, [0.001, 0.999])  # the far tails of few seeds say nothing
+    ax.hist(drawn, 60, range=(float(ends[0]), float(ends[1])), color=colour, alpha=0.35)
+    top = ax.get_ylim()[1]
+    ax.axvline(0, color="black", lw=1)
+    for x in (found.low, found.high):
+        ax.axvline(x, color=colour, ls="--")
+    ax.plot(found.value, 1.12 * top, "o", color=colour, ms=8, label="mean")
+    seeds = found.per_seed
+    ax.plot(seeds, [1.12 * top] * len(seeds), "|", color="black", ms=12, label="seeds")
+    ax.set(
+        ylim=(0, 1.25 * top),
+        xlabel=f"difference in {NAMES[measure]} (points)",
+        ylabel="resamples",
+        title=f"{found.value:+.1f} points, {found.level:.0%} interval (dashed) "
+        f"{found.low:+.1f} to {found.high:+.1f}: {found.verdict}",
+    )
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return fig

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ class Evidence:
     records: list[Record]
     pids: dict[str, list[int]]  # by cues
     curves: list[Record]  # of robustness
+    longer: list[Record] = field(default_factory=list)  # runs of more epochs
 
     def of(self, side: Side, measure: str) -> Array:
         """The measure by seed, in points; empty when nothing was run."""
@@ -66,7 +67,8 @@ def load(results: str | Path | None = None, data: str = "toymarket") -> Evidence
     cues = sorted({r["cues"] for r in records})
     pids = {c: experiments.query_pids(folder, data, c) for c in cues}
     curves = experiments.read(folder / f"{data}-robustness.jsonl")
-    return Evidence(data, records, pids, curves)
+    longer = experiments.read(experiments.records_file(folder / "long", data))
+    return Evidence(data, records, pids, curves, longer)
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -202,6 +204,30 @@ def interplay(found: Evidence, measure: str = "map") -> Difference | None:
     return Difference(float(value), float(low), float(high), p, 0.95, per_seed)
 
 
+def schedules(found: Evidence) -> str:
+    """Runs of more epochs beside the recipe's, of the same seeds: mAP and losses."""
+    rows = []
+    for name in dict.fromkeys(r["variant"] for r in found.longer):
+        side = Side(name)
+        more = evidence.chosen(found.longer, side)
+        usual = evidence.chosen(found.records, side)
+        seeds = sorted(more.keys() & usual.keys())
+        for runs in ({s: usual[s] for s in seeds}, more):
+            some = [runs[s] for s in seeds]
+            if not some:
+                continue
+            cells = [LABELS[name, "layout"], f"{some[0]['iterations']:,}"]
+            for kind in ("fm", "fc"):
+                values = [100 * r["measures"][kind]["map"] for r in some]
+                cells.append(_mean(np.array(values)))
+            for branch in ("part", "global"):
+                losses = [r["losses"][branch] for r in some]
+                cells.append("–" if None in losses else f"{np.mean(losses):.2f}")
+            rows.append([*cells, ", ".join(map(str, seeds))])
+    header = ["variant", "iterations", "mAP (fm)", "mAP (fc)", "BpI loss", "BgI loss"]
+    return _grid([*header, "of seed"], rows)
+
+
 def winners(found: Evidence, measure: str = "rank1") -> evidence.Winners | None:
     """Over all variants of the layout set; None while none has two seeds."""
     layout = [r for r in found.records if r["cues"] == "layout"]
@@ -252,6 +278,8 @@ def page(found: Evidence) -> str:
         f"Losses: mean of the last epoch; guessing is {chance:.2f}. A branch is asleep "
         "when its loss ends above nine tenths of that."
     ]
+    if found.longer:
+        parts += ["## A longer schedule", schedules(found)]
     other = [(v.name, v.cues) for v in VARIANTS if v.cues == "global"]
     if any(r["cues"] == "global" for r in found.records):
         parts += ["## Identity in global cues", variants(found, other)]

@@ -84,6 +84,21 @@ def test_the_page_holds_every_table_and_names_figures_that_exist(
     assert "| BgI+BpI |" in page and "| BpI |" in page  # asleep
 
 
+def test_a_longer_schedule_stands_beside_the_usual_one(few: Evidence) -> None:
+    assert "A longer schedule" not in report.page(few)
+    more = [made("bgi", s, 70, iterations=9600) for s in (1, 2, 7)]
+    both = Evidence("toymarket", few.records, few.pids, [], more)
+    usual, longer = (
+        [c.strip() for c in line.strip("|").split("|")]
+        for line in report.schedules(both).splitlines()[2:]
+    )
+    assert [usual[1], longer[1]] == ["2,400", "9,600"]
+    assert usual[-1] == longer[-1] == "1, 2"  # seeds that both have
+    values = [100 * r["measures"]["fm"]["map"] for r in more[:2]]  # type: ignore[index]
+    assert longer[2] == f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
+    assert "A longer schedule" in report.page(both)
+
+
 def test_one_record_is_enough(tmp_path: Path) -> None:
     one = Evidence("toymarket", [made("bgi", 0, 40)], {"layout": PIDS}, [])
     page = report.write(one, tmp_path).read_text("utf-8")

@@ -1,0 +1,98 @@
+"""Compare any two variants of the records, with as many seeds as one likes."""
+
+from __future__ import annotations
+
+import html
+
+import ipywidgets
+
+from dplib import DplibError, evidence, plots, plots_published, widgets_picture
+from dplib.evidence import Difference, Side
+from dplib.report import LABELS, NAMES, Evidence
+
+Choice = dict[str, Side]
+
+
+def choices(found: Evidence, cues: str = "layout") -> Choice:
+    """Everything that was measured: label → side; fm unless the label says so.
+
+    Raises DplibError when fewer than two things were.
+    """
+    sides: Choice = {}
+    for (variant, where), label in LABELS.items():
+        runs = evidence.chosen(found.records, Side(variant, cues=cues))
+        if where != cues or not runs or variant.startswith("imagenet"):
+            continue
+        for kind in next(iter(runs.values()))["measures"]:
+            sides[label if kind == "fm" else f"{label}: {kind}"] = Side(
+                variant, kind, cues
+            )
+    if len(sides) < 2:
+        raise DplibError(
+            f"the records know {len(sides)} variants of cues {cues}: two are needed"
+        )
+    return sides
+
+
+def compare(
+    found: Evidence, more: Side, less: Side, measure: str, seeds: int
+) -> tuple[Difference, evidence.Array]:
+    """The difference over the first ``seeds`` seeds, and its resamples."""
+    few = [r for r in found.records if r["seed"] < seeds]
+    pair = evidence.paired(few, found.pids[more.cues], more, less, measure)
+    drawn = evidence.resample(*pair, samples=4000)
+    return evidence.difference(*pair, samples=4000), drawn
+
+
+def describe(more: str, less: str, found: Difference, measure: str) -> str:
+    """What the explorer says."""
+    seeds = f"{found.seeds} seeds" if found.seeds > 1 else "one seed"
+    return (
+        f"{more} less {less}, {seeds}: {found.value:+.2f} points of {NAMES[measure]}, "
+        f"interval {found.low:+.2f} to {found.high:+.2f}: {found.verdict}"
+    )
+
+
+def comparison_explorer(found: Evidence, *, cues: str = "layout") -> ipywidgets.Widget:
+    """Choose two variants, a measure and the number of seeds; see the verdict.
+
+    The slider ends at the seeds that both have. With one seed the interval is over
+    people alone, and the verdict says that nothing can be concluded.
+    """
+    sides = choices(found, cues)
+    names = list(sides)
+    more = ipywidgets.Dropdown(options=names, value=names[1], description="first")
+    less = ipywidgets.Dropdown(options=names, value=names[0], description="second")
+    measure = ipywidgets.Dropdown(
+        options=[(v, k) for k, v in NAMES.items() if k != "minp"],
+        value="map",
+        description="measure",
+    )
+    most = max(r["seed"] for r in found.records) + 1
+    seeds = ipywidgets.IntSlider(
+        min=1, max=most, value=most, description="seeds", continuous_update=False
+    )
+    text = ipywidgets.HTML()
+    picture = widgets_picture.picture()
+
+    def draw(change: object = None) -> None:
+        pair = sides[more.value], sides[less.value]
+        both = set.intersection(
+            *(set(evidence.chosen(found.records, side)) for side in pair)
+        )
+        if not both:
+            text.value = "No seed has been run for both."
+            return
+        seeds.max = max(both) + 1
+        result, drawn = compare(found, *pair, measure.value, seeds.value)
+        said = describe(more.value, less.value, result, measure.value)
+        text.value = html.escape(said)
+        picture.value = plots.png(plots_published.draws(result, drawn, measure.value))
+
+    for control in (more, less, measure, seeds):
+        control.observe(draw, names="value")
+    draw()
+    rows = [ipywidgets.HBox([more, less]), ipywidgets.HBox([measure, seeds])]
+    for row in rows:
+        row.layout.flex_flow = "row wrap"
+    return ipywidgets.VBox([*rows, text, picture])

@@ -1,0 +1,40 @@
+"""Lesson 7's explorer in a real browser, on the records that are shipped."""
+
+from pathlib import Path
+
+import browser
+
+from dplib import evidence, report, widgets_evidence
+
+SET_UP = "from dplib import report, widgets_evidence\nfound = report.load()"
+
+
+def test_comparison_explorer(tmp_path: Path) -> None:
+    """Each control changes the picture, and the text is what ``evidence`` gives."""
+    found = report.load()
+    sides = widgets_evidence.choices(found)
+    seeds_of = [
+        evidence.chosen(found.records, sides[k]).keys() for k in ("BgI", "BgI+BpI")
+    ]
+    most = len(seeds_of[0] & seeds_of[1])
+    cell = "widgets_evidence.comparison_explorer(found)"
+    with browser.notebook(tmp_path, [SET_UP, cell]) as page:
+
+        def shows(more: str, less: str, measure: str, seeds: int) -> None:
+            pair = sides[more], sides[less]
+            d, _ = widgets_evidence.compare(found, *pair, measure, seeds)
+            said = " ".join(page.locator(".widget-html").first.inner_text().split())
+            assert said == widgets_evidence.describe(more, less, d, measure)
+
+        choices = page.locator(".widget-dropdown select")
+        with browser.changed(page):
+            choices.nth(0).select_option("BgI+BpI")
+        shows("BgI+BpI", "BgI", "map", most)
+        with browser.changed(page):
+            choices.nth(1).select_option("BgI+BpI without LSTM")
+        shows("BgI+BpI", "BgI+BpI without LSTM", "map", most)
+        with browser.changed(page):
+            choices.nth(2).select_option("rank-1")
+        shows("BgI+BpI", "BgI+BpI without LSTM", "rank1", most)
+        browser.press(page, key="ArrowLeft")
+        shows("BgI+BpI", "BgI+BpI without LSTM", "rank1", most - 1)

@@ -180,8 +180,9 @@ def draws(
     colour = PALETTE[MARKS[found.verdict][0]]
     fig = Figure((7, 2.9), layout="constrained")
     ax = fig.subplots()
-    ends = np.quantile(drawn, [0.001, 0.999])  # the far tails of few seeds say nothing
-    ax.hist(drawn, 60, range=(float(ends[0]), float(ends[1])), color=colour, alpha=0.35)
+    wide = 0.4 * (found.high - found.low) or 1.0
+    inside = found.low - wide, found.high + wide  # tails of two seeds have no end
+    ax.hist(drawn, 60, range=inside, color=colour, alpha=0.35)
     top = ax.get_ylim()[1]
     ax.axvline(0, color="black", lw=1)
     for x in (found.low, found.high):

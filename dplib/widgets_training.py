@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import ipywidgets
 from torch import Tensor
 
-from dplib import plots, plots_training, shortruns
+from dplib import plots, plots_training, shortruns, widgets_picture
 from dplib.branchgrads import NAMES
 from dplib.plots_training import BRANCHES
 from dplib.presets import Preset
@@ -61,7 +60,7 @@ def lambda_sliders(
         for name in names
     ]
     text = ipywidgets.HTML()
-    picture: Any = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+    picture = widgets_picture.picture()
 
     def columns(weights: Weights) -> Columns:
         if weights not in made:

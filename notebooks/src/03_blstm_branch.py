@@ -72,8 +72,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The paper stacks a second such layer on the first, fed with both hidden states, and
-# takes its hidden states to the FC.
+# FC is a fully connected layer, `nn.Linear`. The paper stacks a second such pair of
+# readers on the first, fed with both hidden states, and takes its hidden states, not
+# the first pair's, to the FC.
 #
 # ## 2 · One cell, from its equations
 #
@@ -88,9 +89,10 @@ plots.show(
 # | candidate | g = tanh(W_g S + R_g h + b_g) | the new |
 # | output gate | o = σ(W_o S + R_o h + b_o) | how much of the cell is shown |
 #
-# A **gate** is a number between 0 (shut) and 1 (open), one for each unit. Then
-# c = f · c + i · g, and h = o · tanh(c). That is all. The four matrices W are stored as
-# one, stacked in PyTorch's order i, f, g, o; so are the R and the b.
+# σ is the sigmoid. Each W is U × C, each R is U × U. A **unit** is one place in these
+# vectors; a **gate** is a number between 0 (shut) and 1 (open), one for each unit.
+# Then, unit by unit, c = f · c + i · g, and h = o · tanh(c). That is all. The four W
+# are stored as one, stacked in PyTorch's order i, f, g, o; so are the R and the b.
 
 
 # %% tags=["for:3.1"]
@@ -267,9 +269,11 @@ print(f"mean forget gate {trace.f.mean():.2f}")
 unit = int(varies[0].min(0).values.argmax())
 
 # %% [markdown]
-# A surprise: about half of the units do nothing at all: their gates stand at ½, their
-# cell at 0, for everybody. Weight decay wears down what the loss has no use for. And
-# the mean forget gate is about one half, too: this memory is short.
+# A surprise: about half of the units do next to nothing: their gates stand at ½, their
+# cell near 0, for everybody. A likely cause, not tested here, is weight decay, which
+# wears down what the loss has no use for. The mean forget gate is about one half, too,
+# and not only for the idle units' sake: `trace.f.mean((2, 3))[varies > 0.01].mean()`,
+# of those in use, is 0.53. This memory is short.
 #
 # Choose a person and a unit. Where does the cell jump? Does the other direction jump at
 # the same row? Look for a unit that tells people with a bag, or with a hat, from those
@@ -383,7 +387,9 @@ print("the authors' branch:", tuple(x.shape), "→", tuple(y.shape))
 # "The learned features at any point are refined by the spatial contexts", says §3.2.
 # Let us look. We cover row 3 of `fb` (in S: its values are replaced by their mean
 # over the people) and run the branch again. Predict: **how many of the eight outputs**
-# O_1 … O_8 of the BLSTM change?
+# O_1 … O_8 of the BLSTM change? Two branches that take each row alone stand beside it,
+# with random weights: "FC rows", an FC per row as in section 5, and "stripes", PCB's
+# way, one layer shared by all rows.
 
 # %% tags=["nbval-check-output"]
 predict("3.p2", ...)
@@ -437,17 +443,18 @@ for name, found in maps.items():
 
 # %% [markdown]
 # Both things are true. The BLSTM does what the paper says: every output depends on
-# every row. But the dependence fades by more than half with
-# every row, as section 2 foretold for forget gates near ½. In this trained net an
-# output is its own row, refined by its neighbours; of the far end it knows next to
-# nothing. (So it is in *our* small net. Whether it is so in the paper's, the paper does
-# not say; the map is quick to compute on any.)
+# every row. But the dependence fades: to a fifth at the next row, and by about half
+# with each row after that, as section 2 foretold for gates near ½. In this trained
+# net an output is its own row, refined by its neighbours; of the far end it knows next
+# to nothing. (So it is in *our* small net. Whether it is so in the paper's, the paper
+# does not say; the map is quick to compute on any.)
 #
 # ### Exercise 3.3 · who depends on whom (difficulty 3, 15 minutes)
 #
 # Write a test for context that needs no gradients. `context(s)` turns a sequence
 # [N, H, C] into outputs [N, H, U]. Return a boolean matrix [H, H] with True at
-# [t, k] when setting row k to zero changes output t of *any* of the N images.
+# [t, k] when setting row k to zero changes output t of *any* of the N images. Any
+# change counts, however small: compare with `!=`, without a tolerance.
 
 
 # %% tags=["exercise:3.3", "nbval-check-output"]
@@ -480,7 +487,8 @@ check("3.3", depends)
 # puts a BatchNorm between them, and the authors' program an FC of 2048 with BatchNorm
 # and ReLU. Does it matter? We train the whole net three times from scratch, all three
 # losses together, 45 iterations each on the first 40 training people: the same initial
-# backbone, the same batches; only the heads of the two identification branches differ.
+# backbone, the same batches; only the heads of BgI and BpI differ. (A **head** is here
+# no part of a body: it is what follows a branch's features, up to the loss.)
 #
 # | head | before the classifier |
 # |---|---|
@@ -488,8 +496,11 @@ check("3.3", depends)
 # | `"bn"` | BatchNorm (our default) |
 # | `"authors"` | FC 2048 + BatchNorm + ReLU |
 #
-# A classifier that guesses among 40 has a loss of ln 40 = 3.69. Predict: which head's
-# BpI is still there after 45 iterations (`"linear"`, `"bn"`, `"authors"`, `"none"`)?
+# Beside the loss we log the **spread** of the outputs O (their standard deviation over
+# the images of a batch; the mean over all outputs) and the length of the gradient that
+# BpI's loss sends to `fb`. A classifier that guesses among 40 has a loss of
+# ln 40 = 3.69. Predict: which head's BpI is still there after 45 iterations
+# (`"linear"`, `"bn"`, `"authors"`, `"none"`)?
 
 # %% tags=["nbval-check-output"]
 predict("3.p3", ...)
@@ -527,7 +538,7 @@ reveal("3.p3", asleep[0] if asleep else "none")
 # %% [markdown]
 # `fb` hears nothing of the sleeping branch, and nobody would notice from the total
 # loss, which falls thanks to the triplets. **Why does it sleep?** Look at the first
-# iterations, before anything was learned:
+# five iterations, before much was learned:
 
 # %%
 fc_rows = replace(toy, head="linear", part_context="fc")
@@ -637,13 +648,14 @@ plots.show(
 # On 40 people the printed form wakes after a hundred iterations or so. On 600 it sleeps
 # to the end of the record, and so do plain FC rows under a linear head, though their
 # outputs differ enough at first: the longer nothing is learned, the more their spread
-# shrinks. The authors' head sleeps as well here, with its BatchNorm two layers further
-# on. (Their recipe trains the triplet loss alone for the first 30 epochs, so that `fb`
-# tells people apart before BpI begins; ours, and the paper's text, do not.) One seed, a
-# small net from random weights, and a toy data set: with an ImageNet backbone the
-# printed form may well wake. What carries over is the habit: **log each branch's loss
-# beside ln Nc**. `dplib.training` warns when a branch is at chance after an epoch or
-# two. An ablation of a branch that slept measures nothing.
+# shrinks. The authors' head sleeps as well here, in spite of the BatchNorm behind its
+# FC; why, the record does not show. (Their recipe trains the triplet loss alone for
+# the first 30 epochs, so that `fb` tells people apart before BpI begins; ours, and the
+# paper's text, do not.) One seed, a small net from random weights, and a toy data set:
+# with an ImageNet backbone the printed form may well wake. What carries over is the
+# habit: **log each branch's loss beside ln Nc**. `dplib.training` warns when a branch
+# is at chance after an epoch or two. An ablation (train without a part, to see what it
+# was worth) of a branch that slept measures nothing.
 #
 # ## 8 · Why it is thrown away
 #

@@ -55,9 +55,10 @@ from dplib.sampling import PKSampler
 # - a **negative** n, a picture of somebody else,
 #
 # and asks that the negative be further away than the positive, by at least a
-# **margin** m: D(a, n) ≥ D(a, p) + m. What is missing is the loss,
-# [m + D(a, p) - D(a, n)]₊, where [x]₊ is x or, if that is negative, 0. A triplet whose
-# loss is above 0 is **active**; the others are content and teach nothing.
+# **margin** m: D(a, n) ≥ D(a, p) + m, with D the Euclidean distance. What is missing is
+# the loss, [m + D(a, p) - D(a, n)]₊, where [x]₊, the **hinge**, is x or, if that is
+# negative, 0. A triplet whose loss is above 0 is **active**; the others are content and
+# teach nothing.
 #
 # Six pictures of three pids, each described by two numbers, so that we can draw them:
 
@@ -125,7 +126,8 @@ reveal("4.p1", anchors * positives * negatives)
 # %% [markdown]
 # ## 3 · Distances one can train through
 #
-# All distances at once: subtract each row from each row, [N, N, C] numbers.
+# `fm` [N, C] holds one descriptor a row, as in lesson 0; here, the six points. All
+# distances at once: subtract each row from each row, [N, N, C] numbers.
 
 
 # %% tags=["nbval-check-output"]
@@ -190,7 +192,8 @@ print(fm.grad[:2])
 # %% [markdown]
 # Below its limit a clamp is constant, its slope is 0, and 0 times the *finite* slope of
 # √(10⁻¹²) is 0. The gradient is now what geometry says: a unit vector along the line,
-# however long that line is. Two equal pictures get no gradient instead of `nan`.
+# however long that line is. Two equal pictures get no gradient instead of `nan`. (A
+# limit of exactly 0 would hang on the slope that PyTorch gives a clamp *at* its limit.)
 #
 # ### Exercise 4.1 · distances (difficulty 2, 10 minutes)
 #
@@ -232,6 +235,7 @@ print("positives:\n", positive.int(), "\nnegatives:\n", (~same).int())
 # %% [markdown]
 # The farthest positive is the largest entry of a row *among the positives*: fill the
 # others with -∞, and they never win. Likewise +∞ for the smallest among the negatives.
+# (`losses.pairwise_distances` is `dplib`'s answer to exercise 4.1.)
 
 # %% tags=["nbval-check-output"]
 distances = losses.pairwise_distances(points)
@@ -281,9 +285,9 @@ print(f"all three: {result.loss:.4f}, active {result.active:.0%}")
 # %% [markdown]
 # ### Exercise 4.2 · mining (difficulty 2, 10 minutes)
 #
-# From `distances` [N, N] and `labels` [N], in any order, give back two tensors [N]: the
-# hardest positive and the hardest negative of each anchor. Mind what a masked entry is
-# set to.
+# From `distances` [N, N] and the pids `labels` [N], not sorted, give back two tensors
+# [N]: each anchor's *distance* to its hardest positive, and that to its hardest
+# negative. Mind what a masked entry is set to.
 
 
 # %% tags=["exercise:4.2", "nbval-check-output"]
@@ -379,15 +383,16 @@ plots.show(
 # ## 5 · Watch it train
 #
 # Leave the net away: give each of 36 pictures (6 pids, 6 pictures each) two coordinates
-# of its own, and let the loss move them. One tick is one step on one PK batch. The
-# lines are the active triplets: solid to the positive, dotted to the negative.
+# of its own, and let the loss move them. Such a set of points, one a picture, is an
+# **embedding**. One tick is one step on one PK batch. The lines are the active
+# triplets: solid to the positive, dotted to the negative.
 #
 # Press play. Then Reset, and try:
 #
-# - **mining**: `hard` shows a few long lines, `all` a web of them, `random` little.
-#   Which one is done first? Compare the *second* line of text, equation 1 over all
-#   points.
-# - **P** = 2: what do pids do that never meet in a batch?
+# - **mining**: `hard` takes the hardest triplet of each anchor, `random` any one,
+#   `all` every triplet. Which one is done first? Compare the *second* line of text,
+#   equation 1 over all points.
+# - **P** = 2: what do pids do that seldom meet in a batch?
 # - **margin** 2: where do the groups end, and does the loss reach 0?
 
 # %%
@@ -412,14 +417,17 @@ plots.show(
 # %% [markdown]
 # Look at the numbers above the last column. In each row the *batch* has no active
 # triplet left. Ask for the hardest triplets of all 36 points, and the rows differ: an
-# easy triplet is content long before the hard ones are. That is why the paper mines.
+# easy triplet is content long before the hard ones are. That is the case for mining;
+# section 8 tries it on pictures. (With P = 2 the groups part too, only later. With
+# margin 2 the loss also reaches 0, and the groups end further apart.)
 
 # %% [markdown]
 # ## 6 · Rivals of batch-hard
 #
-# **Batch-all** takes the mean over *every* triplet. **Soft margin** replaces [m + x]₊
-# by ln(1 + eˣ): no margin to choose, never quite 0. **Squared** distances spare the
-# root.
+# Write x for D(a, p) - D(a, n). **Batch-all** takes the mean of [m + x]₊ over *every*
+# triplet: below, entry [a, p, n] of `d[:, :, None] - d[:, None]` is its x. **Soft
+# margin** replaces [m + x]₊ by ln(1 + eˣ): no margin to choose, never quite 0.
+# **Squared** puts D² for D, which needs no root.
 
 
 # %%
@@ -557,14 +565,16 @@ for name, (net2, history) in tight.items():
     print(f"{name:8} loss {loss:.3f}   spread of the embedding {spread:.3f}")
 
 # %% [markdown]
-# Batch-hard looked fine: the loss fell and levelled off. In fact the embedding shrank
-# to a dot. *A loss that settles at the margin with all triplets active is a collapse,
-# not a plateau.*
+# The spread is the standard deviation of a coordinate over all pictures. Batch-hard
+# looked fine: the loss fell and levelled off. In fact the embedding shrank to a dot.
+# *A loss that settles at the margin with all triplets active is a collapse, not a
+# plateau.*
 #
 # ### Exercise 4.4 · break it, and explain (difficulty 3, 10 minutes)
 #
-# The six points of section 1 with the pids dealt out badly, as at the start of a
-# training, and the same picture made smaller, by a factor s:
+# At the start of a training, an anchor's farthest of 3 positives is nearly always
+# beyond its nearest of 28 negatives. Here are the six points of section 1 with the pids
+# dealt out just as badly, and the same picture made smaller, by a factor s:
 
 # %% tags=["nbval-check-output"]
 mixed = torch.tensor([7, 3, 5, 3, 5, 7])  # every positive is beyond a negative
@@ -573,8 +583,9 @@ for s in (1.0, 0.5, 0.1, 0.0):
     print(f"s = {s:3}: loss {r.loss:.2f}, active {r.active:.0%}")
 
 # %% [markdown]
-# Why did batch-hard with `dim=2` shrink its embedding to a dot? Run the cell above with
-# another margin, or `train` with other losses, before you answer.
+# Why did batch-hard with `dim=2` shrink its embedding to a dot? Before you answer, take
+# the loss at two values of s above 0: how steep is it in s, for large s and for small?
+# Then run the cell above with another margin, or `train` with other losses.
 #
 # - **a** no triplet was active any more, so nothing held the points in place
 # - **b** the gradients had become 0, so nothing moved the points apart
@@ -650,13 +661,15 @@ for name, (net64, _) in wide.items():
     print(f"{name:12} active: {hard:4.0%} of the hardest, {every:5.1%} of all")
 
 # %% [markdown]
+# (The first share is not that of 4.p3: this is the net as it ended, on 20 batches.)
+#
 # A mean over thousands of zeros is a small number, whoever trains: batch-all's own loss
 # says little of how far the net is. The share of active *hardest* triplets does. It is
 # the gauge to watch in training; lesson 0 plots it.
 #
 # By that gauge batch-all does no worse than batch-hard here, with only 32 pictures a
-# batch. Squared distances lag: their hinge weighs D², so its margin of 0.5 is another
-# one, and close pairs are hardly pushed.
+# batch. Squared distances lag: they ask for 0.5 between D², not between D as the gauge
+# does, and close pairs are hardly pushed.
 #
 # Did the metric learn anything that holds for *other people*? Rank-1 on ToyMarket's
 # test half, with raw histograms as the baseline:

@@ -57,11 +57,13 @@ from dplib.sampling import PKSampler
 # Lessons 2 to 4 gave each branch a loss of its own: BtR the triplet loss, BpI and BgI
 # the cross-entropy. The paper adds them (equation 3):
 #
-# L = λ1 L_trp + λ2 L_cls_p + λ3 L_cls_g, with all λ = 1.
+# L = λ1 L_trp + λ2 L_cls_p + λ3 L_cls_g, with all λ = 1
 #
-# A distance and two sums of nats: what does such a sum mean? Nothing by its value. All
-# that trains the backbone is its **gradient** at `fb`, and the gradient of a sum is the
-# sum of the gradients. So we look at those: how *long* is each, and do they *agree*?
+# (BtR's, BpI's and BgI's, in this order). The first is a distance; the others are in
+# **nats**, the unit of a natural logarithm: to guess among 80 costs ln 80 of them. What
+# does such a sum mean? Nothing by its value. All that trains the backbone is its
+# **gradient** at `fb`, and the gradient of a sum is the sum of the gradients. So we
+# look at those: how *long* is each, and do they *agree*?
 # Agreement is the **cosine** between two gradients: 1 if they ask for the same, -1 if
 # they ask for the opposite, 0 if neither cares about what the other wants.
 #
@@ -81,7 +83,8 @@ print("cosines:\n", branchgrads.cosines(torch.stack(slopes)).round(decimals=2))
 # %% [markdown]
 # The first two ignore each other (cosine 0). The third opposes the first, but it is
 # short: in the sum it hardly shows. A loss of 6 or of 0.1 may be heard or not; that is
-# decided by its slope.
+# decided by its slope. (That the largest loss is the steepest here is chance: add 100
+# to the third, and its gradient stays as short as it is.)
 #
 # Now for real. A small part of ToyMarket, so that everything here runs in seconds: 80
 # people to train on, and 30 **validation** people, held out of the training half, to
@@ -148,10 +151,12 @@ torch.testing.assert_close(cosine, branchgrads.at_fb(net, x, y).cosines)
 reveal("5.p1", round(cosine[0, 1].item(), 1), within=0.15)
 
 # %% [markdown]
-# Close to 0, for each pair. That is no great wonder: `fb` of the batch has 131,072
-# numbers, and in so many dimensions two arrows that know nothing of each other stand at
-# right angles. The three branches still have random weights. We shall come back to this
-# when they have learned something.
+# It is 0.01, and 0.02 and -0.01 for the other two pairs. That is no great wonder: `fb`
+# of the batch has 131,072 numbers, and in so many dimensions two arrows that know
+# nothing of each other stand nearly at right angles. (By chance a cosine is of size
+# 1/√n in n dimensions; that is 0.016 even for the 32 · 128 numbers of `fm`, the only
+# ones that BtR and BgI see.) The three branches still have random weights. We shall
+# come back to this when they have learned something.
 #
 # ### Exercise 5.1 · do they agree? (difficulty 2, 10 minutes)
 #
@@ -198,13 +203,15 @@ print(f"{seen:,} of {pictures:,} pictures an epoch, {seen / pictures:.0%}")
 
 # %% [markdown]
 # So 150 of the paper's epochs are 68 of the usual kind. Whoever compares "150 epochs"
-# with another paper's 60 should know.
+# with another paper's 60 should know. Our own run has 80 people and P = 8: 10 batches
+# an epoch, and 100 iterations in its 10 epochs.
 #
 # **The learning rate** stays at lr up to epoch s, then falls on a curve that ends at a
 # thousandth of it in epoch E: lr · 0.001^((e − s) / (E − s)). The paper has s = 100,
-# E = 150, and took the form from TriNet. The long even part finds a good region; the
-# decay lets the weights settle in it, as each batch, with its own noise, pulls them
-# about less and less.
+# E = 150, and took the form from TriNet, an earlier net with the triplet loss alone.
+# Our run has E = 10 and s = 8. The long even part finds a good region; the decay lets
+# the weights settle in it, as each batch, with its own noise, pulls them about less and
+# less.
 #
 # ### Exercise 5.2 · the schedule (difficulty 1, 5 minutes)
 #
@@ -241,9 +248,9 @@ plots.show(
 # %% [markdown]
 # A straight line on a logarithmic axis: each epoch of the decay takes the same factor.
 #
-# **Clipping.** All weights' gradients together are one vector, with one length. If it
-# is above a limit, *all* of it is multiplied by limit / length: shorter, in the same
-# direction.
+# **Clipping** is about the gradient at the *weights*, no longer at `fb`. All weights'
+# gradients together are one vector, with one length. If it is above a limit, *all* of
+# it is multiplied by limit / length: shorter, in the same direction.
 
 # %% tags=["nbval-check-output"]
 weights = [torch.zeros(2, requires_grad=True), torch.zeros(1, requires_grad=True)]
@@ -284,7 +291,8 @@ check("5.3", clip)
 
 # %% [markdown]
 # The paper clips, and does not say at which length. Our limit is 50. In how many
-# percent of the iterations of our run below will it act?
+# percent of the iterations of our run below will it act? (You have seen no such length
+# yet: guess from what a limit might be for.)
 
 # %% tags=["nbval-check-output"]
 predict("5.p2", ...)
@@ -436,12 +444,13 @@ plots.show(
 )
 
 # %% [markdown]
-# What to look at: does *each* loss leave the dashed line? Does the share of active
-# triplets begin to fall? (Here hardly: 100 iterations are only the start of a training;
-# lesson 0 shows a whole one.) Is the gradient free of leaps? The speed tells a machine
-# that is busy with something else. And the last panel is what it is all for: rank-1 on
-# people who were not trained on. It has 109 queries, so read its trend and not its
-# steps.
+# What to look at: do BpI and BgI leave the dashed line, the loss of guessing? (BtR is a
+# distance, and that line is not its own; it should just go on falling.) Does the share
+# of active triplets begin to fall? (Here hardly: 100 iterations are only the start of a
+# training; lesson 0 shows a whole one.) Is the gradient free of leaps? The speed tells
+# a machine that is busy with something else. And the last panel is what it is all for:
+# rank-1 on people who were not trained on. It has 109 queries, so read its trend and
+# not its steps.
 
 # %% tags=["nbval-check-output"]
 clipped = sum(row["clipped"] for row in whole.history)
@@ -478,16 +487,17 @@ reveal(
 # And **they do not fight**. At the start the gradients stood at right angles; having
 # learned, they share a little of their direction, all cosines are above 0, and still
 # each asks mostly for something that the others do not. That is what one hopes of an
-# additional loss: table 6 of the paper has 88.45 for both kinds together, and 85.33 and
-# 81.29 for either alone (rank-1, Market-1501).
+# additional loss: table 6 of the paper (no BpI; rank-1 on Market-1501) has 85.33 for
+# BgI alone, 81.29 for BtR alone, and 88.45 for both together.
 
 # %% [markdown]
 # ## 5 · What is clipping for?
 #
-# In the run above it acted once, in the first iteration, of all places. Adam divides
-# each gradient by its own running size; in its first step that size is the gradient's
-# own, so that every step is lr long, however long the gradient. Perhaps the limit helps
-# against a rate that is far too high? We try ten times lr:
+# In the run above it acted once, in the first iteration, of all places. Adam moves each
+# weight by lr · m / √v: m is a running mean of the weight's gradients, v one of their
+# squares. At the first step m is the gradient itself and √v its size, so that each
+# weight moves by lr, however long the gradient: the limit did next to nothing there.
+# Perhaps it helps against a rate that is far too high? We try ten times lr:
 
 # %% tags=["nbval-check-output"]
 hot = my_training(replace(toy, lr=10 * toy.lr), 15)
@@ -526,9 +536,9 @@ worse = ends["without"] - ends["with clipping"]
 print("without clipping the loss ends higher:", worse > 0.3)
 
 # %% [markdown]
-# Why does *one* bad gradient harm for so long? Adam keeps a running mean v of squared
-# gradients (β = 0.999) and divides by √v. We follow it for a weight whose gradient is
-# always of size 1, except once:
+# Why does *one* bad gradient harm for so long? The mean v forgets slowly: each step
+# keeps β = 0.999 of it. We follow √v for a weight whose gradient is always of size 1,
+# except once:
 
 # %% tags=["nbval-check-output"]
 v = 0.0
@@ -540,12 +550,13 @@ for t in range(1, 1001):
 
 # %% [markdown]
 # (The factor 1 - 0.999^t makes up for v's start at 0.) The accident's own step is no
-# longer than others. But m, the running mean of the gradients themselves (β = 0.9), is
-# now the accident's alone: for some ten iterations all weights walk on in the direction
-# of one single batch, and the loss *rises*. (With m set to 0 after the accident it did
-# not rise when we tried, but hardly fell.) From then on a gradient of the usual size is
-# divided by hundreds: the weights barely move, for a thousand iterations. With the
-# limit the accident enters as a gradient of length 50, two or three times the usual.
+# longer than others, as m and √v leap together. But m (β = 0.9) is now the accident's
+# alone: for some ten iterations all weights walk on in the direction of one single
+# batch, and the loss *rises*. (With m set to 0 after the accident it did not rise when
+# we tried, but hardly fell.) When m has forgotten it, √v has not: a gradient of the
+# usual size is divided by 158 at iteration 40, and still by 24 at 1000. The weights
+# barely move. With the limit the accident enters as a gradient of length 50, two or
+# three times the usual.
 #
 # So the limit belongs somewhat *above* the usual norms: it should act on accidents
 # alone. Read it from the curve, as here: norms of 10 to 30, limit 50.

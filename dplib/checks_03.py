@@ -75,6 +75,11 @@ def _count(
     return sum(8 * units * (n + units + biases) for n in sizes)
 
 
+def _faint(s: Tensor) -> Tensor:
+    """Two units: the row itself, and next to nothing of the rows so far."""
+    return torch.cat([s, 1 + 1e-6 * s.cumsum(1)], 2)
+
+
 @exercise("3.3", praise="A test that needs nothing but forward passes.")
 def _depends(answer: Callable[[Any, Tensor], Tensor]) -> str | None:
     # The second image alone has anything in row 2: whoever looks at one image misses it
@@ -111,6 +116,12 @@ def _depends(answer: Callable[[Any, Tensor], Tensor]) -> str | None:
     alone = torch.as_tensor(answer(lambda x: 2 * x, s.clone() + 1))
     if not torch.equal(alone, torch.eye(3, dtype=torch.bool)):
         return "with rows that are judged alone the matrix must be diagonal"
+    faint = torch.as_tensor(answer(_faint, s.clone() + 1))
+    if not torch.equal(faint, want):
+        return (
+            "any change counts, of any unit and however small: here one of two units "
+            "changes by a millionth; compare with !=, and ask for any, not all"
+        )
     return None
 
 

@@ -228,9 +228,12 @@ def row_similarity(matrices: Mapping[str, Tensor], *, title: str = "") -> Figure
 
 
 def rank1_by_shift(
-    steps: Sequence[float], curves: Mapping[str, Sequence[float]]
+    steps: Sequence[float],
+    curves: Mapping[str, Sequence[float]],
+    *,
+    moved: str = "shift of the person, down",
 ) -> Figure:
-    """Rank-1 against the shift of the gallery's people, in rows of fb."""
+    """Rank-1 against a shift in rows of fb; ``moved`` says what is shifted."""
     fig = Figure((5.6, 3.3), layout="constrained")
     ax = fig.subplots()
     styles = (("blue", "-", "o"), ("vermilion", "--", "s"), ("green", ":", "D"))
@@ -239,7 +242,7 @@ def rank1_by_shift(
         ax.plot(steps, y, color=PALETTE[color], ls=line, marker=mark, ms=4, label=name)
     ax.set(
         title="Misaligned boxes",
-        xlabel="shift of the person, down (rows of fb)",
+        xlabel=f"{moved} (rows of fb)",
         ylabel="rank-1 (%)",
         ylim=(-3, 103),
         xticks=list(steps),

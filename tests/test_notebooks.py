@@ -246,12 +246,12 @@ def test_the_solution_is_right_and_the_stub_untried(source: Path, id: str) -> No
 def test_wrong_answers_are_told_why(source: Path, id: str) -> None:
     before, _, _, call = parts_of(source, id)
     answers = wrong_answers(source).get(id, [])
-    assert len(answers) == 3, f"three wrong answers for {id} in tests/wrong_answers"
+    assert len(answers) >= 3, f"three wrong answers for {id} in tests/wrong_answers"
     said = [verdict(before, answer, call) for answer in answers]
     for answer, text in zip(answers, said, strict=True):
         assert "✗ Not yet" in text and len(text.split()) > 6, f"{answer}\n→ {text}"
         assert "differs from what was expected" not in text, f"{answer}\n→ {text}"
-    assert len(set(said)) == 3, "each mistake is named"
+    assert len(set(said)) == len(answers), "each mistake is named"
 
 
 def test_no_notebook_without_a_source() -> None:

@@ -51,5 +51,5 @@ def curves(
     fig.suptitle(
         f"{name} as one nuisance of the query grows; {seeds} seeds, band: range"
     )
-    fig.axes[0].legend(loc="lower left", fontsize=9)
+    fig.axes[-1].legend(loc="lower left", fontsize=9)
     return fig

@@ -143,7 +143,7 @@ def source_hash(nb: Any, number: str, package: Path = ROOT / "dplib") -> str:
     }
     for asset in sorted((package / "assets").rglob("*")):
         # records of runs have a data set's name, which most lessons say
-        stem = asset.name if asset.parent.name == "results" else asset.stem
+        stem = asset.name if "results" in asset.parts else asset.stem
         if asset.is_file() and any(
             n in (asset.name, stem) or n.endswith("/" + asset.name) for n in named
         ):

@@ -79,7 +79,7 @@ def _holm(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-_VALUES = [52.0, 40.0, 47.0, 44.0]
+_VALUES = [40.0, 47.0, 52.0, 44.0]
 
 
 @exercise("7.3", praise="A gain that no model earned.")

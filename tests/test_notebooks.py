@@ -153,7 +153,8 @@ def test_each_prediction_is_compared_with_the_result(source: Path) -> None:
     nb = tool.read_source(source)
     asked = predictions(nb)
     code = "\n".join(c.source for c in code_cells(nb))
-    assert asked == re.findall(r'\breveal\(\s*"([^"]+)"', code)
+    shown = re.findall(r'\breveal\(\s*"([^"]+)"', code)
+    assert sorted(asked) == sorted(shown)  # one prediction may span another
     for id in asked:
         assert f'predict("{id}", ...)' in code, "the guess is left to the reader"
 

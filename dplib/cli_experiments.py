@@ -150,7 +150,7 @@ def report(
     """Make the paper's tables from the records: published, measured, difference.
 
     With intervals over seeds and people, a verdict for each claim of the paper, charts
-    and robustness curves. Takes seconds; few records are enough for a first look.
+    and robustness curves. Takes under a minute; few records are enough for a look.
     """
     from . import experiments
     from . import report as evidence_report

@@ -39,9 +39,10 @@ def compare(
 ) -> tuple[Difference, evidence.Array]:
     """The difference over the first ``seeds`` seeds, and its resamples."""
     few = [r for r in found.records if r["seed"] < seeds]
-    pair = evidence.paired(few, found.pids[more.cues], more, less, measure)
-    drawn = evidence.resample(*pair, samples=4000)
-    return evidence.difference(*pair, samples=4000), drawn
+    pids = found.pids[more.cues]
+    totals, queries = evidence.paired(few, pids, more, less, measure)
+    drawn = evidence.resample(totals, queries, samples=4000)
+    return evidence.summarise(drawn, totals.sum(1) / queries.sum()), drawn
 
 
 def describe(more: str, less: str, found: Difference, measure: str) -> str:

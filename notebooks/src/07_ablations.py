@@ -79,15 +79,17 @@ for c in CLAIMS:
 #
 # - **one recipe**, preset `toy`, for every variant: 2,400 iterations. Its schedule was
 #   chosen once, on held-out training people, for the full model; nothing was tuned for
-#   a variant. The numbers of the paper's recipe are kept;
+#   a variant;
 # - **the last epoch counts**, never the best;
 # - **the same seeds** for all: seed 3 of one variant has the same batches, augmentation
 #   and first weights of the backbone as seed 3 of another, so they can be *paired*;
-# - **five seeds** where the paper makes a claim, three elsewhere;
+# - **five seeds** where the paper makes a claim, three elsewhere (how many there are so
+#   far stands beside each figure);
 # - **ToyMarket was frozen** before the first variant ran.
 #
 # And what does each theory predict? Written down when one seed of seven variants was
-# known, and not the other seeds, variants and sets:
+# known, and not the other seeds, variants and sets (*Fit* came last, when fc had been
+# seen above fm):
 #
 # - *Context between parts helps* (the paper): BLSTM above FC rows; BLSTM above the same
 #   LSTM on each row alone; worse with shuffled rows.
@@ -268,7 +270,7 @@ print("seed by seed   ", np.round(totals.sum(1) / queries.sum(), 1).tolist())
 
 # %% [markdown]
 # Does such an interval keep its promise? `tests/test_evidence.py` makes 300 worlds with
-# a known difference, seeds and people that scatter as here, and counts: the 95 %
+# a known difference, in which seeds and people scatter, and counts: the 95 %
 # interval from 3 or 5 seeds holds the truth in 92 to 99 % of them; that of a single
 # run in less than 80 %.
 #
@@ -321,7 +323,7 @@ print({p: "found" if p <= a else "failed" for p, a in zip(ps, levels, strict=Tru
 # %% [markdown]
 # So it gives each claim an interval at the level where Holm held it. Where it holds
 # 0 the word is *inconclusive*: neither "no effect" nor "almost". A claim is judged by
-# mAP, which moves less with the seed.
+# mAP, which looks at every match and not at the first alone.
 
 # %% tags=["nbval-check-output"]
 verdicts = found.verdicts(CLAIMS, "map")
@@ -362,7 +364,7 @@ for c in QUESTIONS:
 # largest are those of the heads: with linear ones, and the authors' wide ones, the net
 # learns little in this schedule (lesson 3). Context helps against lone rows, as the
 # paper has it; but rows in a *shuffled* order do no worse than head to foot, rather
-# better. Whatever the LSTM gathers, the order of the body is not what it needs.
+# better. If more seeds bear that out, the order of the body is not what it needs.
 #
 # Did the branches learn at all? A branch at chance, ln 600 = 6.40, gives the backbone
 # nothing, and an ablation of it is worth nothing. Losses of the last epoch:
@@ -429,7 +431,7 @@ print(report.schedules(found))
 # - the LSTM has caught up with the FC rows. *Optimisation* foresaw that: "contrary" in
 #   section 6 is a verdict on a short schedule;
 # - BgI alone has caught up with both. Parts made the net learn *sooner*; in the end
-#   they add nothing here;
+#   they added nothing to this seed;
 # - fc is still above fm, by more than before, though the classifiers fit. The paper's
 #   reason for table 7 is not what decides it here.
 #
@@ -546,7 +548,7 @@ for name, branches in small.items():
 # %% [markdown]
 # At this length the question is who *wakes* first, not who is better. Change `small`
 # and `seed`: which of the seven claims could you settle this way, and which not?
-# (`python -m dplib ablate --table 6 --seeds 3` takes half an hour.)
+# (`python -m dplib ablate --table 6 --seeds 3` makes twelve runs of four minutes.)
 #
 # ## 11 · Match ranks, as in figure 6
 #
@@ -614,9 +616,9 @@ for v, label in labels.items():
     print(f"{label:29}", *(f"{k:9.0%}" for k in kept))
 
 # %% [markdown]
-# Blur and clutter cost all of them little. Against occlusion and bad boxes the full
-# model keeps most, and FC rows withstand bad boxes as well; the LSTM, which is said to
-# help here, keeps no more than BgI alone.
+# At this level blur and clutter cost all of them little. Against occlusion and bad
+# boxes the full model keeps most, and FC rows withstand bad boxes as well; the LSTM,
+# which is said to help here, keeps no more than BgI alone.
 #
 # ## 13 · Reading a claim
 #

@@ -360,11 +360,10 @@ for c in QUESTIONS:
         print(f"{c.text}\n    {d!s:22} {d.verdict}, seeds: {d.seeds}")
 
 # %% [markdown]
-# Where only one seed was run, the word cannot be another. Look at the sizes. The
-# largest are those of the heads: with linear ones, and the authors' wide ones, the net
-# learns little in this schedule (lesson 3). Context helps against lone rows, as the
-# paper has it; but rows in a *shuffled* order do no worse than head to foot, rather
-# better. If more seeds bear that out, the order of the body is not what it needs.
+# Where only one seed was run, the word cannot be another. The largest sizes are those
+# of the heads: with linear ones, and the authors' wide ones, the net learns little in
+# this schedule (lesson 3). Context helps against lone rows, as the paper has it; but
+# rows in a *shuffled* order do no worse than head to foot, rather better.
 #
 # Did the branches learn at all? A branch at chance, ln 600 = 6.40, gives the backbone
 # nothing, and an ablation of it is worth nothing. Losses of the last epoch:

@@ -195,6 +195,8 @@ def reveal(id: str, measured: Any, *, within: float = 0.0, unit: str = "") -> No
     else:
         how = "high" if difference > 0 else "low"
         print(f"{start}: too {how}, by {_number(abs(difference))}{unit}. Why?")
+        if unit and abs(float(said)) >= 1000 * abs(float(measured)) > 0:
+            print(f"      (A thousand times too high or more: it is asked in{unit}.)")
 
 
 def _number(value: Any) -> str:

@@ -7,6 +7,7 @@ top; the two reading directions differ in colour, marker and line.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,14 @@ STYLES: tuple[dict[str, Any], ...] = (
     {"color": PALETTE["blue"], "marker": "o", "ls": "-"},
     {"color": PALETTE["vermilion"], "marker": "s", "ls": "--"},
 )
+# a head keeps its look from one figure to the next: colour, marker, line
+HEADS = {
+    "linear": ("vermilion", "o", "-"),
+    "bn": ("blue", "s", "--"),
+    "authors": ("green", "D", "-."),
+    "frozen": ("purple", "^", ":"),
+    "× 100": ("orange", "v", "-"),
+}
 PANELS = (
     ("i", "input gate i"),
     ("f", "forget gate f"),
@@ -247,18 +256,18 @@ def head_curves(
         raise DplibError("head_curves got no runs: there is nothing to draw.")
     fig = Figure((9.6, 3.5), layout="constrained")
     axes = fig.subplots(1, 3)
-    colors = ("vermilion", "blue", "green", "purple", "orange")
-    markers, lines = "osD^v", ("-", "--", "-.", ":", "-")
+    free = cycle([s for n, s in HEADS.items() if n not in runs] or HEADS.values())
     titles = ("loss of BpI (nats)", "spread of O over images", "gradient of BpI at fb")
-    for i, (name, columns) in enumerate(runs.items()):
+    for name, columns in runs.items():
+        color, marker, line = HEADS.get(name) or next(free)
         x = block * (np.arange(len(columns["part"])) + 0.5)
         for ax, key in zip(axes, ("part", "spread", "reach"), strict=True):
             ax.plot(
                 x,
                 columns[key],
-                color=PALETTE[colors[i % 5]],
-                marker=markers[i % 5],
-                ls=lines[i % 5],
+                color=PALETTE[color],
+                marker=marker,
+                ls=line,
                 ms=4,
                 markevery=max(1, len(x) // 8),
                 label=name,

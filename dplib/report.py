@@ -30,6 +30,7 @@ from dplib.variants import VARIANTS
 LABELS = {(v.name, v.cues): v.label for v in VARIANTS}
 MEASURES = ("rank1", "map")
 NAMES = plots_published.NAMES
+PRETRAINED = "imagenet_"  # begins the names of variants that start from ImageNet
 
 
 @dataclass(frozen=True)
@@ -177,16 +178,20 @@ def variants(found: Evidence, names: Sequence[tuple[str, str]]) -> str:
     return _grid(header, rows)
 
 
-def interplay(found: Evidence, measure: str = "map") -> Difference | None:
+def interplay(
+    found: Evidence, measure: str = "map", *, id: str = "blstm"
+) -> Difference | None:
     """Does BpI's gain shrink where identity is global? layout's gain less global's.
 
-    Other people, other pictures: the two gains are independent, so resamples of one
-    are taken from resamples of the other. None without runs of both.
+    id: of the claim whose gain is meant. Other people, other pictures: the two gains
+    are independent, so resamples of one are taken from resamples of the other. None
+    without runs of both.
     """
+    claim = next(c for c in CLAIMS if c.id == id)
     drawn: list[Array] = []
     gains: list[Array] = []
     for cues in ("layout", "global"):
-        sides = Side("bgi_bpi", cues=cues), Side("bgi", cues=cues)
+        sides = claim.more._replace(cues=cues), claim.less._replace(cues=cues)
         pids = found.pids.get(cues, [])
         try:
             totals, queries = evidence.paired(found.records, pids, *sides, measure)
@@ -200,11 +205,52 @@ def interplay(found: Evidence, measure: str = "map") -> Difference | None:
     return evidence.summarise(drawn[0] - drawn[1], both, value=value)
 
 
-def schedules(found: Evidence) -> str:
+def cues_beside(found: Evidence, measure: str = "map") -> str:
+    """The claims of table 4 under both kinds of cues, and what is between them."""
+    rows = []
+    for c in CLAIMS:
+        between = interplay(found, measure, id=c.id) if c.table == 4 else None
+        if between is None:
+            continue
+        row = [c.text]
+        for cues in ("layout", "global"):
+            sides = c.more._replace(cues=cues), c.less._replace(cues=cues)
+            d = evidence.compare(found.records, found.pids[cues], *sides, measure)
+            row.append(f"{d} ({d.seeds})")
+        rows.append([*row, str(between), between.verdict])
+    name = NAMES[measure]
+    header = [f"claim, {name} (seeds)", "layout", "global", "layout less global", ""]
+    return _grid(header, rows)
+
+
+def starts_beside(found: Evidence, measure: str = "map") -> str:
+    """The claims from random and from ImageNet weights, intervals of 95 %."""
+    rows = []
+    for c in CLAIMS:
+        cells = [c.text, f"{c.published[MEASURES.index(measure)]:+.2f}"]  # type: ignore[index]
+        for prefix in ("", PRETRAINED):
+            more, less = (
+                s._replace(variant=prefix + s.variant) for s in (c.more, c.less)
+            )
+            try:
+                d = evidence.compare(
+                    found.records, found.pids["layout"], more, less, measure
+                )
+            except evidence.EvidenceError:
+                break
+            cells.append(f"{d} ({d.seeds})")
+        else:
+            rows.append(cells)
+    header = [f"claim, {NAMES[measure]} (seeds)", "published", "random", "ImageNet"]
+    return _grid(header, rows)
+
+
+def schedules(found: Evidence, cues: str = "layout") -> str:
     """Runs of more epochs beside the recipe's, of the same seeds: mAP and losses."""
     rows = []
-    for name in dict.fromkeys(r["variant"] for r in found.longer):
-        side = Side(name)
+    names = sorted({r["variant"] for r in found.longer if r["cues"] == cues})
+    for name in names:
+        side = Side(name, cues=cues)
         more = evidence.chosen(found.longer, side)
         usual = evidence.chosen(found.records, side)
         seeds = sorted(more.keys() & usual.keys())
@@ -212,7 +258,7 @@ def schedules(found: Evidence) -> str:
             some = [runs[s] for s in seeds]
             if not some:
                 continue
-            cells = [LABELS[name, "layout"], f"{some[0]['iterations']:,}"]
+            cells = [LABELS[name, cues], f"{some[0]['iterations']:,}"]
             for kind in ("fm", "fc"):
                 values = [100 * r["measures"][kind]["map"] for r in some]
                 cells.append(_mean(np.array(values)))
@@ -283,15 +329,14 @@ def page(found: Evidence) -> str:
     other = [(v.name, v.cues) for v in VARIANTS if v.cues == "global"]
     if any(r["cues"] == "global" for r in found.records):
         parts += ["## Identity in global cues", variants(found, other)]
-        gain = interplay(found)
-        if gain is not None:
-            parts += [
-                "Gain of BgI+BpI over BgI in mAP, layout less global: "
-                f"{gain} ({gain.verdict})."
-            ]
+        if interplay(found) is not None:
+            parts += ["Gains, intervals of 95 %:", cues_beside(found)]
+        if any(r["cues"] == "global" for r in found.longer):
+            parts += ["A longer schedule:", schedules(found, "global")]
     weights = [(v.name, v.cues) for v in here if v.pretrained]
     if {(r["variant"], r["cues"]) for r in found.records} & set(weights):
         parts += ["## From ImageNet weights (MobileNetV2)", variants(found, weights)]
+        parts += ["Differences, intervals of 95 %:", starts_beside(found)]
     rate = winners(found)
     if rate is not None:
         parts += _one_seed(rate)

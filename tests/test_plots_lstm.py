@@ -50,6 +50,19 @@ def test_head_curves_have_chance_and_the_columns() -> None:
         plots_lstm.head_curves({}, 40, 10)
 
 
+def test_a_head_looks_the_same_in_every_figure() -> None:
+    run = {"part": [3.0, 2.0], "spread": [0.1, 0.2], "reach": [0.01, 0.02]}
+    names = (("linear", "bn", "authors"), ("bn", "frozen"), ("frozen", "x", "y", "bn"))
+    seen: dict[str, set[object]] = {}
+    for runs in names:
+        fig = plots_lstm.head_curves(dict.fromkeys(runs, run), 40, 10)
+        looks = [(ln.get_color(), ln.get_marker()) for ln in fig.axes[0].lines[:-1]]
+        assert len(set(looks)) == len(runs)
+        for name, look in zip(runs, looks, strict=True):
+            seen.setdefault(name, set()).add(look)
+    assert all(len(looks) == 1 for looks in seen.values())
+
+
 def test_wiring_names_each_row() -> None:
     words = [t.get_text() for t in plots_lstm.wiring(3).axes[0].texts]
     assert sum("FC" in w for w in words) == 3

@@ -123,7 +123,15 @@ def test_the_gain_of_layout_less_that_of_global_cues(few: Evidence) -> None:
     ]
     assert found.value == pytest.approx(gains[0] - gains[1])
     assert found.low < found.value < found.high
-    assert "Gain of BgI+BpI over BgI in mAP, layout less global" in report.page(both)
+    assert report.cues_beside(few).count("\n") == 1  # no rows
+    rows = report.cues_beside(both).splitlines()[2:]
+    assert len(rows) == 1 and str(found) in rows[0]
+    assert f"| {gains[1]:+.1f} [" in rows[0] and "(3)" in rows[0]
+    page = report.page(both)
+    assert rows[0] in page and page.count("A longer schedule") == 0
+    longer = [made("bgi", 0, 60, cues="global", iterations=9600)]
+    page = report.page(Evidence("toymarket", both.records, pids, [], longer))
+    assert "A longer schedule:" in page and "| BgI | 9,600 |" in page
 
 
 def test_the_readme_is_what_the_records_say() -> None:
@@ -153,3 +161,16 @@ def test_the_command_writes_the_page(few: Evidence, tmp_path: Path) -> None:
 def test_no_records_is_said(tmp_path: Path) -> None:
     with pytest.raises(DplibError, match="has no records: python -m dplib ablate"):
         report.load(tmp_path)
+
+
+def test_gains_from_imagenet_stand_beside_those_from_nothing(few: Evidence) -> None:
+    assert "From ImageNet" not in report.page(few)
+    more = [made("imagenet_bgi", 0, 60), made("imagenet_bgi_bpi", 0, 66)]
+    both = Evidence("toymarket", few.records + more, few.pids, [])
+    rows = report.starts_beside(both).splitlines()[2:]
+    sides = Side("imagenet_bgi_bpi"), Side("imagenet_bgi")
+    gain = evidence.compare(both.records, PIDS, *sides)
+    assert gain.seeds == 1 and len(rows) == 2  # claims blstm and fm
+    assert rows[0].startswith("| BLSTM parts help the global branch | +5.11 |")
+    assert rows[0].endswith(f"{gain} (1) |")
+    assert rows[0] in report.page(both)

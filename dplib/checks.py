@@ -197,6 +197,8 @@ def reveal(id: str, measured: Any, *, within: float = 0.0, unit: str = "") -> No
         print(f"{start}: too {how}, by {_number(abs(difference))}{unit}. Why?")
         if unit and abs(float(said)) >= 1000 * abs(float(measured)) > 0:
             print(f"      (A thousand times too high or more: it is asked in{unit}.)")
+        if unit == " %" and 0 < float(said) < 1 <= float(measured):
+            print("      (A share? It is asked in %.)")
 
 
 def _number(value: Any) -> str:

@@ -49,15 +49,28 @@ def _by_person(answer: Callable[..., Any]) -> str | None:
 
 _PS = [0.030, 0.001, 0.045, 0.013]
 _HOLM = [False, True, False, True]
+_RAISED = [0.001, 0.03, 0.045, 0.06]  # tells no correction from one that steps up
 
 
 @exercise("7.2", praise="The first failure ends it, however small the next p / level.")
 def _holm(answer: Callable[..., Any]) -> str | None:
-    got = [bool(x) for x in answer(_PS)]
-    if len(got) != 4:
-        return f"4 p-values need 4 answers; yours are {len(got)}"
-    if got == [p < 0.05 for p in _PS]:
-        return "each p stands against 0.05 alone: nothing is corrected"
+    given = list(answer(_PS))
+    if len(given) != 4:
+        return f"4 p-values need 4 answers; yours are {len(given)}"
+    if any(isinstance(x, float) for x in given):
+        return f"give True or False for each p, neither levels nor p; yours: {given}"
+    got = [bool(x) for x in given]
+    if got == [True] * 4:
+        if [bool(x) for x in answer(_RAISED)] == [p < 0.05 for p in _RAISED]:
+            return "each p stands against 0.05 alone: nothing is corrected"
+        return (
+            "you begin at the largest p, and when it holds all hold; Holm begins at the "
+            "smallest and stops at the first failure"
+        )
+    if got == [not x for x in _HOLM]:
+        return "True and False have changed places: True is found"
+    if not any(got):
+        return "the ps are not in order; hold the smallest against 0.05 / 4 first"
     if got == [p < 0.05 / 4 for p in _PS]:
         return (
             "that is Bonferroni, 0.05 / 4 for all; after a success Holm holds the next "
@@ -84,7 +97,10 @@ _VALUES = [40.0, 47.0, 52.0, 44.0]
 
 @exercise("7.3", praise="A gain that no model earned.")
 def _best_of(answer: Callable[..., Any]) -> str | None:
-    got = float(answer(_VALUES, 2))
+    given = answer(_VALUES, 2)
+    if np.size(given) != 1:
+        return f"one number, please: the mean over all choices; yours: {given!r}"
+    got = float(given)
     right = float(np.mean([max(c) for c in combinations(_VALUES, 2)]))
     again = float(np.mean([max(c) for c in product(_VALUES, repeat=2)]))
     if abs(got - max(_VALUES)) < 1e-6:
@@ -96,12 +112,21 @@ def _best_of(answer: Callable[..., Any]) -> str | None:
         return "you took the first 2 runs; average over all choices of 2"
     if abs(got - np.mean(_VALUES)) < 1e-6:
         return "that is the mean of all runs: nobody picked the best"
+    if abs(got - (right - np.mean(_VALUES))) < 1e-6:
+        return "that is the gain over the mean; give the expected best itself"
+    if abs(got - np.mean(sorted(_VALUES)[-2:])) < 1e-6:
+        return "that is the mean of the best 2; each choice of 2 has one best"
     if abs(got - again) < 1e-6:
         return "you draw with replacement; the same run is not made twice"
     if abs(got - right) > 1e-6:
-        return f"for {_VALUES} and 2 it should be {right:.2f}; yours: {got:.2f}"
+        return (
+            f"for {_VALUES} and 2 it should be {right:.2f}, exactly: the mean over all "
+            f"choices, not some drawn at random; yours: {got:.2f}"
+        )
     if abs(float(answer(_VALUES, 1)) - np.mean(_VALUES)) > 1e-6:
         return f"the best of 1 is the mean of all choices, {np.mean(_VALUES):.2f}"
+    if abs(float(answer([40.0, 40.0, 46.0], 2)) - 44.0) > 1e-6:
+        return "for [40, 40, 46] and 2 it should be 44: two runs may come out alike"
     return None
 
 

@@ -372,8 +372,18 @@ def false_winners(
 
 
 def asleep(record: Record, share: float = 0.9) -> list[str]:
-    """Branches whose loss in the last epoch is above ``share`` of chance (ln Nc)."""
-    limit = share * record["chance"]
-    names = {"part": "BpI", "global": "BgI"}
+    """Branches that ended where they began: with nothing for the backbone to learn.
+
+    BpI, BgI: a loss in the last epoch above ``share`` of chance (ln Nc). BtR: collapsed,
+    all triplets active and a loss above ``share`` of the margin.
+    """
     losses = record["losses"]
-    return [n for k, n in names.items() if losses[k] is not None and losses[k] > limit]
+    limits = {"part": record["chance"], "global": record["chance"]}
+    if (losses["active"] or 0) > 0.99:
+        limits["ranking"] = record["preset"]["margin"]
+    names = {"part": "BpI", "global": "BgI", "ranking": "BtR"}
+    return [
+        names[k]
+        for k, limit in limits.items()
+        if losses[k] is not None and losses[k] > share * limit
+    ]

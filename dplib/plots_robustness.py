@@ -46,10 +46,11 @@ def curves(
         ax.set(xlabel=unit, ylim=(0, 100), title=axis)
         ax.grid(alpha=0.3)
     name = {"rank1": "rank-1 (%)", "map": "mAP (%)"}[measure]
-    fig.supylabel(name)
     seeds = len({r["seed"] for r in made})
     fig.suptitle(
-        f"{name} as one nuisance of the query grows; {seeds} seeds, band: range"
+        f"{name} as one nuisance of the query grows, all others off; {seeds} seeds, "
+        "band: range"
     )
-    fig.axes[-1].legend(loc="lower left", fontsize=9)
+    handles, names = fig.axes[0].get_legend_handles_labels()
+    fig.legend(handles, names, loc="outside lower center", ncols=4, fontsize=9)
     return fig

@@ -7,6 +7,7 @@ Records may be few: what has no run yet is left out, and the page says so.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,8 +170,9 @@ def variants(found: Evidence, names: Sequence[tuple[str, str]]) -> str:
         for branch in ("part", "global", "ranking"):
             losses = [r["losses"][branch] for r in runs.values()]
             cells.append("–" if None in losses else f"{np.mean(losses):.2f}")
-        sleepers = sorted({b for r in runs.values() for b in evidence.asleep(r)})
-        rows.append([*cells, ", ".join(sleepers) or "none", str(len(runs))])
+        asleep = Counter(b for r in runs.values() for b in evidence.asleep(r))
+        who = [b if n == len(runs) else f"{b} in {n}" for b, n in asleep.items()]
+        rows.append([*cells, ", ".join(sorted(who)) or "none", str(len(runs))])
     header = [
         "variant", "rank-1 (fm)", "mAP (fm)", "mAP of others", "BpI loss", "BgI loss",
         "BtR loss", "asleep", "seeds",
@@ -321,8 +323,9 @@ def page(found: Evidence) -> str:
     parts += [variants(found, [(v.name, v.cues) for v in here if not v.pretrained])]
     chance = first["chance"]
     parts += [
-        f"Losses: mean of the last epoch; guessing is {chance:.2f}. A branch is asleep "
-        "when its loss ends above nine tenths of that."
+        f"Losses: mean of the last epoch; guessing is {chance:.2f}. BpI or BgI is "
+        "asleep when its loss ends above nine tenths of that, BtR when its loss ends "
+        "at the margin with every triplet active (a collapse)."
     ]
     if found.longer:
         parts += ["## A longer schedule", schedules(found)]

@@ -91,6 +91,7 @@ def test_ids_are_those_of_the_lesson() -> None:
         (50, 72.0, "You said 50 %; it is 72 %: too low, by 22 %. Why?"),
         (90, 72.0, "too high, by 18 %"),
         (72000, 72.0, "it is asked in %.)"),
+        (0.7, 72.0, "(A share? It is asked in %.)"),
         (70, torch.tensor(72.0), "well predicted"),
         (float("nan"), 72.0, "not a number"),
         ("camera", "Camera", "as you said"),

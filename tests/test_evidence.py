@@ -196,3 +196,8 @@ def test_a_branch_at_chance_is_named() -> None:
     made = record("bgi_bpi", 0, [1.0], chance=6.4, losses=losses)
     assert evidence.asleep(made) == ["BpI"]
     assert evidence.asleep({**made, "losses": {**losses, "part": None}}) == []
+    losses |= {"part": None, "ranking": 0.499, "active": 1.0}
+    btr = {**made, "losses": losses, "preset": {"margin": 0.5}}
+    assert evidence.asleep(btr) == ["BtR"]
+    assert evidence.asleep({**btr, "losses": {**losses, "active": 0.9}}) == []
+    assert evidence.asleep({**btr, "preset": {"margin": 1.0}}) == []

@@ -28,6 +28,15 @@ WRONG = {
         "    for i, p in enumerate(sorted(ps)):\n"
         "        found.append(p < 0.05 / (len(ps) - i) and all(found))\n"
         "    return found",
+        # Hochberg: from the largest p down
+        "def holm(ps):\n"
+        "    found = [False] * len(ps)\n"
+        "    order = sorted(range(len(ps)), key=lambda i: ps[i])\n"
+        "    for rank, i in enumerate(order):\n"
+        "        if ps[i] < 0.05 / (len(ps) - rank):\n"
+        "            for j in order[: rank + 1]:\n"
+        "                found[j] = True\n"
+        "    return found",
     ],
     "7.3": [
         # the best of all
@@ -38,6 +47,13 @@ WRONG = {
         "def best_of(values, k):\n"
         "    from itertools import product\n"
         "    return np.mean([max(c) for c in product(values, repeat=k)])",
+        # what it wins
+        "def best_of(values, k):\n"
+        "    best = [max(c) for c in combinations(values, k)]\n"
+        "    return np.mean(best) - np.mean(values)",
+        # equal runs counted once
+        "def best_of(values, k):\n"
+        "    return np.mean([max(c) for c in combinations(set(values), k)])",
     ],
     "7.4": ['answer = "a"', 'answer = "c"', 'answer = "d"'],
 }

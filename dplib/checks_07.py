@@ -64,8 +64,8 @@ def _holm(answer: Callable[..., Any]) -> str | None:
         if [bool(x) for x in answer(_RAISED)] == [p < 0.05 for p in _RAISED]:
             return "each p stands against 0.05 alone: nothing is corrected"
         return (
-            "you begin at the largest p, and when it holds all hold; Holm begins at the "
-            "smallest and stops at the first failure"
+            "you begin at the largest p, and when it holds all hold; Holm begins at "
+            "the smallest and stops at the first failure"
         )
     if got == [not x for x in _HOLM]:
         return "True and False have changed places: True is found"

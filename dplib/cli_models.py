@@ -1,6 +1,8 @@
 """Train, evaluate and describe from a terminal."""
 
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -92,23 +94,38 @@ def train(
         "iterations": len(result.history),
         "seconds": round(result.seconds),
         "clipped share": round(result.clipped_share, 4),
+        "pids": sorted(found.labels),  # class i is pids[i]
     }
     lessons.write_atomically(folder / "train.json", json.dumps(done, indent=1) + "\n")
     if export is None:
-        given = {"val-pids": val_pids, "kind": kind and kind.value, "split": split}
-        more = "".join(f" --{k} {v}" for k, v in given.items() if v)
-        print(f"Evaluate it: python -m dplib evaluate {folder} --data {data}{more}")
+        given = {
+            "root": root,
+            "val-pids": val_pids,
+            "seed": seed,  # draws the people of --val-pids and of an unsplit folder
+            "kind": kind and kind.value,
+            "split": split,
+            "csv": csv,
+            "pattern": pattern,
+        }
+        more = [w for k, v in given.items() if v for w in (f"--{k}", str(v))]
+        words = [
+            "python",
+            "-m",
+            "dplib",
+            "evaluate",
+            str(folder),
+            "--data",
+            data,
+            *more,
+        ]
+        print(f"Evaluate it: {shlex.join(words)}")
         return
     from . import model
 
     query, gallery = _describe(result.model, found, device)
     measured = _single(query, gallery, found)
     print(_line("single query", measured))
-    record = {
-        **done,
-        "metrics": measured.summary(),
-        "pids": sorted(found.labels),  # class i is pids[i]
-    }
+    record = {**done, "metrics": measured.summary()}
     print(f"Model and record: {model.save(result.model, export, record)}")
 
 
@@ -238,7 +255,8 @@ def evaluate(
         means = evaluation.over_splits([t["single query"] for t in tables])
         print("mean ± standard deviation over 20 splits")
         for key, (mean, sd) in means.items():
-            print(f"  {key:<14} {100 * mean:6.2f} ± {100 * sd:.2f} %")
+            name = "rank1, s.d. over gallery draws" if key == "rank1_sd" else key
+            print(f"  {name:<30} {100 * mean:6.2f} ± {100 * sd:.2f} %")
     if lists:
         last = "re-ranked" if rerank else "single query"
         samples = (found.query, found.gallery)
@@ -359,9 +377,15 @@ def _print_table(found: Any, path: str, results: dict[str, Any], seed: int) -> N
         f"{found.name}: {len(first.queries):,} queries of {people:,} people, "
         f"{first.num_ranked:,} ranked"
     )
-    trained = (_training(path) or {}).get("data")
-    if trained and trained != found.name:
+    before = _training(path) or {}
+    trained = str(before.get("data", ""))
+    if trained and _whole(trained) != _whole(found.name):
         print(f"across data sets: trained on {trained}")
+    elif known := set(before.get("pids", [])) & set(first.pids.tolist()):
+        print(
+            f"NO TEST: {len(known):,} of these {people:,} people were trained on; to "
+            "test on others, give --val-pids, --seed and --split as in training"
+        )
     print(
         f"{'(%)':<15}{'rank-1':>7}{'':15}{'rank-5':>8}{'rank-10':>8}{'mAP':>7}{'':15}"
         f"{'trapez.':>8}{'mINP':>8}"
@@ -369,6 +393,11 @@ def _print_table(found: Any, path: str, results: dict[str, Any], seed: int) -> N
     for name, result in results.items():
         print(_line(name, result, seed))
     print("in brackets: 95 % interval, resampled by person; mAP by steps")
+
+
+def _whole(name: str) -> str:
+    """The data set that a split or held-out pids were taken of."""
+    return re.sub(r"-(val|split)\d+", "", name)
 
 
 def _numbers(tables: list[dict[str, Any]], seed: int) -> dict[str, Any]:

@@ -338,13 +338,17 @@ def verify(data: ReIDData) -> str:
     wrong = []
     for key, n in found.items():
         want = expected.get(key)
-        lines.append(f"{key:22}{n:>8,}{'–' if want is None else f'{want:,}':>11}")
+        line = f"{key:22}{n:>8,}{'–' if want is None else f'{want:,}':>11}"
         if want is not None and n != want:
             wrong.append(f"{key}: {n:,} found, {want:,} {source}")
+            line += "  ✗"
+        lines.append(line)
     if wrong:
+        table = "\n".join(lines[1:])
         raise DatasetError(
             f"{data.name} at {data.root} is not the {source} set: {'; '.join(wrong)}. "
-            "Extract the archive again into an empty folder (ToyMarket: draw it again)"
+            "Extract the archive again into an empty folder (ToyMarket: draw it again)."
+            f"\n{table}"
         )
     return "\n".join(lines)
 

@@ -374,8 +374,8 @@ def false_winners(
 def asleep(record: Record, share: float = 0.9) -> list[str]:
     """Branches that ended where they began: with nothing for the backbone to learn.
 
-    BpI, BgI: a loss in the last epoch above ``share`` of chance (ln Nc). BtR: collapsed,
-    all triplets active and a loss above ``share`` of the margin.
+    BpI, BgI: a loss in the last epoch above ``share`` of chance (ln Nc). BtR: a
+    collapse, all triplets active and a loss above ``share`` of the margin.
     """
     losses = record["losses"]
     limits = {"part": record["chance"], "global": record["chance"]}

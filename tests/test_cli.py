@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -193,6 +195,26 @@ def test_evaluate_beside_multiple_query_and_reranking_with_lists(
         run("evaluate", checkpoint, "--root", market, "--lists", folder)
 
 
+def test_held_out_people_are_those_of_the_training(
+    market: Path, tmp_path: Path
+) -> None:
+    """The command that train prints tests on people held out; another seed is told."""
+    said = run(
+        *("train", "toy", "--root", market, "--out", tmp_path / "run", "--epochs", 1),
+        *("--val-pids", 4, "--seed", 3),
+    )
+    line = next(x for x in said.splitlines() if x.startswith("Evaluate it: "))
+    words = shlex.split(line)
+    assert words[2:6] == ["python", "-m", "dplib", "evaluate"]
+    assert words[-4:] == ["--val-pids", "4", "--seed", "3"]
+    honest = run(*words[5:])
+    assert "toymarket-val4" in honest
+    assert "NO TEST" not in honest and "across data sets" not in honest
+    known = run(*words[5:-1], 0)
+    assert "NO TEST: " in known and " of these 4 people were trained on" in known
+    assert "NO TEST" not in run(*words[5:-4])  # the test people
+
+
 def test_evaluate_across_data_sets(
     market: Path, market_home: Path, checkpoint: Path
 ) -> None:
@@ -305,8 +327,9 @@ def test_unpack_then_verify(market_home: Path, tmp_path: Path) -> None:
     )
     said = run("data", "unpack", archive, "--root", tmp_path)
     assert f"Unpacked: {tmp_path / market_home.name}" in said
-    with pytest.raises(DplibError, match="48 found, 12,936 published"):
+    with pytest.raises(DplibError, match="48 found, 12,936 published") as e:
         run("data", "verify", "market1501", "--root", tmp_path)
+    assert re.search(r"\n.* 48 +12,936  ✗", str(e.value))  # the whole table, marked
     with pytest.raises(DplibError, match="is there already"):
         run("data", "unpack", archive, "--root", tmp_path)
 
@@ -333,6 +356,7 @@ def test_cuhk03_split_by_split_and_all(tmp_path: Path, tiny: Preset) -> None:
     assert said.count("single query") == 20 and "over 20 splits" in said
     record = json.loads(path.read_text())
     assert f"{100 * record['metrics']['rank1']:6.2f} ±" in said
+    assert "s.d. over gallery draws" in said and "NO TEST" not in said
     assert record["standard deviation over splits"]["rank1"] > 0
     assert record["data"] == "cuhk03-labeled, all splits"
     with pytest.raises(DplibError, match="--lists shows one split"):

@@ -1,7 +1,7 @@
 """The paper's tables as charts with our runs beside, and its claims with intervals.
 
-They complete ``plots`` and follow its rules. Ours are on ToyMarket unless said
-otherwise: compare the pattern of rows, not the heights.
+They complete ``plots`` and follow its rules. Compare the pattern of rows, not heights:
+ours are mostly on ToyMarket.
 """
 
 from __future__ import annotations
@@ -33,47 +33,69 @@ MARKS = {
 
 def name_of(column: str) -> str:
     """A column of a table in words: "multi rank1" is "multi rank-1"."""
-    return " ".join(NAMES.get(word, word) for word in column.split())
+    words = NAMES | {f"r{k}": f"rank-{k}" for k in (1, 5, 10)}
+    return " ".join(words.get(word, word) for word in column.split())
 
 
 def rivals(
-    table: Table, column: str, ours: Mapping[str, Seeds] | None = None
+    table: Table,
+    columns: Sequence[str],
+    ours: Mapping[str, Mapping[str, Seeds]] | None = None,
 ) -> Figure:
     """A bar for each row of tables 1, 2, 3 or 5, and our runs below, as marks.
 
-    ours: label → a value (%) per seed, such as {"full, ToyMarket": [70.1, 72.3]}.
+    A panel for each of ``columns``. ours: label → column → a value (%) per seed. A row
+    that has no value in any of the columns is left out.
     """
-    at = table.columns.index(column)
-    rows = [(k, x) for k, v in table.rows.items() if (x := v[at]) is not None]
-    mine = {k: np.asarray(v, float) for k, v in (ours or {}).items()}
-    n = len(rows) + len(mine)
-    fig = Figure((7.5, 0.27 * n + 1.1), layout="constrained")
-    ax = fig.subplots()
-    for y, (row, value) in enumerate(rows):
-        own = row in table.runs
-        ax.barh(
-            y, value, color=PALETTE["orange" if own else "grey"], hatch="//" * own,
-            edgecolor="white",
-        )  # fmt: skip
-        ax.text(value + 0.5, y, f"{value:.1f}", va="center", fontsize=8)
-    for y, values in enumerate(mine.values(), len(rows)):
-        _seeds(ax, values, y)
-        ax.text(values.max() + 1.5, y, f"{values.mean():.1f}", va="center", fontsize=8)
-    ax.set_yticks(range(n), [k for k, _ in rows] + list(mine))
-    ax.invert_yaxis()
-    ax.set(xlim=(0, 105), xlabel=f"{name_of(column)} (%)")
-    heading = f"Table {table.number}: {table.title.lower()}, {table.data}"
-    ax.set_title(heading + "\nbars: published, hatched: the paper's; marks: ours")
-    ax.spines[["top", "right"]].set_visible(False)
+    at = [table.columns.index(c) for c in columns]
+    rows = {k: v for k, v in table.rows.items() if any(v[i] is not None for i in at)}
+    mine, n = ours or {}, len(rows)
+    high = 0.25 * (n + len(mine)) + 1.2
+    fig = Figure((2.6 + 2.7 * len(at), high), layout="constrained")
+    panels = fig.subplots(1, len(at), sharey=True, squeeze=False)[0]
+    for ax, i in zip(panels, at, strict=True):
+        column = table.columns[i]
+        for y, (row, values) in enumerate(rows.items()):
+            own, value = row in table.runs, values[i]
+            if value is not None:
+                ax.barh(
+                    y, value, color=PALETTE["orange" if own else "grey"],
+                    hatch="//" * own, edgecolor="white",
+                )  # fmt: skip
+            text = "–" if value is None else f"{value:.1f}"
+            ax.text((value or 0) + 1, y, text, va="center", fontsize=8)
+        if mine:
+            ax.axhline(n - 0.5, color="black", ls="--", lw=0.8)
+        for y, known in enumerate(mine.values(), n):
+            if column in known:
+                drawn = np.asarray(known[column], float)
+                _seeds(ax, drawn, y)
+                text = f"{drawn.mean():.1f}"
+                ax.text(drawn.max() + 3, y, text, va="center", fontsize=8)
+        ax.set(xlim=(0, 112), xlabel=f"{name_of(column)} (%)")
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(n + len(mine)), [*rows, *mine], fontsize=9)
+    panels[0].invert_yaxis()
+    words = "bars: published, hatched: the paper's"
+    if mine:
+        words += "; below the line: ours, on the data they name"
+    fig.suptitle(
+        f"Table {table.number}: {table.title.lower()}, {table.data}\n{words}",
+        fontsize=10,
+    )
     return fig
 
 
-def rows_beside(table: Table, measured: Mapping[str, Mapping[str, Seeds]]) -> Figure:
+def rows_beside(
+    table: Table,
+    measured: Mapping[str, Mapping[str, Seeds]],
+    where: str = "ToyMarket",
+) -> Figure:
     """Tables 4, 6 and 7: published rows left, ours right, rank-1 above mAP.
 
     measured: row → {"rank1": a value (%) per seed, "map": …}; rows without runs stay
-    empty. Small marks are seeds, the large one their mean, the bar ± one standard
-    deviation.
+    empty. where: the data of ours. Small marks are seeds, the large one their mean, the
+    bar ± one standard deviation.
     """
     names = list(table.rows)
     if unknown := [k for k in measured if k not in table.rows]:
@@ -92,7 +114,7 @@ def rows_beside(table: Table, measured: Mapping[str, Mapping[str, Seeds]]) -> Fi
         left.set_yticks(range(len(names)), names)
         left.set_ylim(len(names) - 0.4, -0.6)
         left.set_title(f"published, {table.data}", fontsize=10)
-        right.set_title("ours, ToyMarket (seeds, mean ± s.d.)", fontsize=10)
+        right.set_title(f"ours, {where} (seeds, mean ± s.d.)", fontsize=10)
         for ax in (left, right):
             ax.set_xlabel(f"{NAMES[column]} (%)")
             ax.margins(x=0.12)

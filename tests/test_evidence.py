@@ -95,6 +95,20 @@ def test_intervals_of_few_seeds_hold_the_truth_as_often_as_they_say(seeds: int) 
     assert 0.92 <= np.mean(held) <= 0.995
 
 
+@pytest.mark.parametrize(("seeds", "least"), [(3, 0.92), (5, 0.92)])
+def test_where_seeds_alone_scatter_it_is_as_sure_as_student(
+    seeds: int, least: float
+) -> None:
+    """Nothing but the t-widening holds this up: people are nearly all alike."""
+    rng, held = np.random.default_rng(1), []
+    for _ in range(300):
+        queries = np.full(30, 2.0)
+        each = 5 + rng.normal(0, 8, (seeds, 1)) + rng.normal(0, 0.1, (seeds, 30))
+        d = evidence.difference(each * queries, queries, samples=1000)
+        held.append(d.low <= 5 <= d.high)
+    assert least <= np.mean(held) <= 0.98
+
+
 def test_drawing_people_alone_holds_it_less_often() -> None:
     """The reason for drawing seeds: one run's interval is of queries only."""
     rng = np.random.default_rng(8)
@@ -174,6 +188,21 @@ def test_the_claims_carry_the_published_differences() -> None:
 
 
 # --- one seed ---------------------------------------------------------------------
+
+
+def test_false_winners_draw_people_and_keep_variants_apart() -> None:
+    """One person with many queries decides: people scatter, their queries do not."""
+    pids = [1] * 40 + [2, 3, 4, 5]
+    runs = [
+        record("bgi", 0, [60.0] * 40 + [10.0] * 4),
+        record("bgi", 1, [50.0] * 40 + [20.0] * 4),
+        record("full", 0, [90.0] * 44, cues="global"),
+        record("full", 1, [10.0] * 44),
+    ]
+    found = evidence.false_winners(runs, pids, "map")
+    # by query +8.2 is far from 0; a resample of people without the first is below 0
+    assert found.found == (False,) and found.variants == ("bgi",)
+    assert found.gaps[0] == pytest.approx((40 * 10 - 4 * 10) / 44)
 
 
 def test_false_winners_among_equal_models() -> None:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dplib import DplibError, plots, plots_published, published
+from dplib import DplibError, plots, plots_published, published, report
 from dplib.evidence import CLAIMS, Difference, Winners
 from dplib.published import TABLES
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
 def test_a_bar_for_each_row_and_marks_for_ours(number: int) -> None:
-    table = TABLES[number]
-    for column in table.columns:
-        fig = plots_published.rivals(table, column, {"ours": [50.0, 54.0]})
-        (ax,) = fig.axes
+    table, columns = TABLES[number], report.DRAWN[number]
+    ours = {"ours": {columns[0]: [50.0, 54.0]}}
+    fig = plots_published.rivals(table, columns, ours)
+    assert len(fig.axes) == len(columns)
+    for ax, column in zip(fig.axes, columns, strict=True):
         at = table.columns.index(column)
         known = [v[at] for v in table.rows.values() if v[at] is not None]
         assert [p.get_width() for p in ax.patches] == known
-        labels = [t.get_text() for t in ax.get_yticklabels()]
-        assert labels[-1] == "ours" and len(labels) == len(known) + 1
-        assert ax.lines[0].get_xdata().tolist() == [50, 54]
-        assert ax.texts[-1].get_text() == "52.0"
         hatched = [bool(p.get_hatch()) for p in ax.patches]
         assert sum(hatched) == 1 and hatched[-1]
+    labels = [t.get_text() for t in fig.axes[0].get_yticklabels()]
+    assert labels == [*table.rows, "ours"]  # nobody is left out
+    rule, marks = fig.axes[0].lines[:2]
+    assert rule.get_ydata()[0] == len(table.rows) - 0.5  # type: ignore[index]
+    assert list(marks.get_xdata()) == [50, 54]  # type: ignore[arg-type]
+    assert fig.axes[0].texts[-1].get_text() == "52.0"
+    assert len(fig.axes[1].lines) == 1  # the rule alone
 
 
 @pytest.mark.parametrize("number", [4, 6, 7])
@@ -63,7 +67,9 @@ def test_claims_stand_with_their_intervals() -> None:
 
 
 def test_gaps_between_seeds() -> None:
-    fig = plots_published.winners(Winners(4, 1, (0.5, 1.5, 2.5, 7.5)))
+    fig = plots_published.winners(
+        Winners((0.5, 1.5, 2.5, 7.5), (False, False, False, True), ("a", "a", "b", "b"))
+    )
     (ax,) = fig.axes
     assert sum(p.get_height() for p in ax.patches) == 4
     assert "1 of 4 pairs" in ax.get_title()
@@ -71,6 +77,8 @@ def test_gaps_between_seeds() -> None:
 
 def test_columns_in_words_and_same_bytes() -> None:
     assert plots_published.name_of("multi rank1") == "multi rank-1"
-    assert plots_published.name_of("labeled r5") == "labeled r5"
-    a, b = (plots.png(plots_published.rivals(published.table(1), "map")) for _ in "ab")
+    assert plots_published.name_of("labeled r5") == "labeled rank-5"
+    a, b = (
+        plots.png(plots_published.rivals(published.table(1), ["map"])) for _ in "ab"
+    )
     assert a == b

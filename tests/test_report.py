@@ -28,6 +28,7 @@ def made(variant: str, seed: int, level: float, **more: object) -> dict[str, obj
     return {
         **run,
         "commit": "a" * 40,
+        "code": "c" * 12,
         "date": "2026-11-01",
         "versions": {"torch": "2.14.1"},
         "cpu_seconds": 60.0,
@@ -68,6 +69,25 @@ def test_sentences_judge_the_claims_that_have_runs(few: Evidence) -> None:
     for line, found in zip(said, by.values(), strict=True):
         assert f"mAP {found.value:+.1f}, interval {found.low:+.1f} to" in line
         assert f"{found.seeds} seeds; published" in line
+        assert "BpI asleep at the end in 3 of 3 seeds." in line
+        assert ("By fc instead of fm: " in line) == ("fm is a better" not in line)
+
+
+def test_a_verdict_says_what_it_is_without_fallen_runs(few: Evidence) -> None:
+    awake = {"part": 1.0, "global": 1.0, "ranking": None, "active": None}
+    asleep = awake | {"global": 6.3}
+    runs = [
+        made(v, s, x, losses=asleep if (v, s) == ("bgi", 2) else awake)
+        for v, x in {"bgi": 40, "bgi_bpi": 55}.items()
+        for s in range(3)
+    ]
+    found = Evidence("toymarket", runs, few.pids, [])
+    (line,) = (x for x in report.sentences(found) if "BLSTM parts help" in x)
+    level = found.verdicts(CLAIMS, "map")["blstm"].level
+    sides = Side("bgi_bpi"), Side("bgi")
+    rest = [r for r in runs if r["seed"] != 2]
+    without = evidence.compare(rest, PIDS, *sides, level=level)
+    assert f"BgI asleep at the end in 1 of 3 seeds; without them {without}." in line
 
 
 def test_the_page_holds_every_table_and_names_figures_that_exist(
@@ -80,7 +100,8 @@ def test_the_page_holds_every_table_and_names_figures_that_exist(
     there = {p.name for p in (tmp_path / "evidence").iterdir()}
     assert {"claims.png", "table4.png", "winners.png"} <= named <= there
     assert "table2.png" in there
-    assert "9 records (2026-11-01 to 2026-11-01, commits aaaaaaa, 0.1 hours" in page
+    assert "9 records (2026-11-01 to 2026-11-01, commits aaaaaaa, code ccc" in page
+    assert "ccc, 0.1 hours of one core" in page and "recipe `toy`: 32 epochs, " in page
     assert "| BgI+BpI |" in page and "| BpI |" in page  # asleep
 
 

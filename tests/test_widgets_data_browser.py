@@ -6,14 +6,14 @@ import browser
 import numpy as np
 import pytest
 
-from dplib import transforms
+from dplib import plots_data, transforms
 
 SET_UP = """
 import torch
 
 x, y = torch.arange(64) * 3, torch.arange(128)[:, None]
-images = torch.stack([x + y, x + 0 * y, y + 0 * x] * 2).view(2, 3, 128, 64)
-images = images.clamp(max=255).to(torch.uint8)
+one = torch.stack([x + y, x + 0 * y, y + 0 * x]).clamp(max=255)
+images = torch.stack([one, 255 - one]).to(torch.uint8)
 """
 WIDGET = """
 from dplib import widgets_data
@@ -44,6 +44,13 @@ def test_slider_changes_box_and_picture(tmp_path: Path, width: int) -> None:
             start, end = box(share, ratio).split("|")
             said = text.inner_text()
             assert said.startswith(start) and said.endswith(end)
+        for slider, down, across in ((2, 1.0, 0.5), (3, 1.0, 1.0)):
+            browser.press(page, "End", slider=slider)
+            said = text.inner_text()
+            chosen = plots_data.crop((128, 64), share, ratio, down, across)
+            assert said == chosen.words()
+        browser.press(page, slider=4)
+        assert text.inner_text() == said, "another picture has the same box"
         with browser.changed(page):
             page.locator(".widget-checkbox input").first.click()
         assert text.inner_text() == said, "the mirror leaves the box where it is"

@@ -44,14 +44,17 @@ def _average_precision(answer: Callable[[Sequence[int]], Any]) -> str | None:
 
 @exercise("0.3", praise="Finding somebody where they just stood proves nothing.")
 def _camera_rule(answer: Any) -> str | None:
-    if not isinstance(answer, str) or answer.strip().lower() not in ("a", "b", "c"):
-        return 'give one of the letters "a", "b" and "c"'
+    letter = answer.strip().lower() if isinstance(answer, str) else ""
+    if letter not in ("a", "b", "c", "d"):
+        return 'give one of the letters "a", "b", "c" and "d"'
     return {
         "a": "there are more pictures to rank, but look at the numbers: it rises",
         "b": None,
         "c": "the descriptors stay, but which pictures count does not; look at the "
         "numbers above",
-    }[answer.strip().lower()]
+        "d": "queries are not in the gallery, so none finds itself, and rank-1 stays "
+        "below 100 %; what is found are other pictures from the same camera",
+    }[letter]
 
 
 def _close(got: float, want: float, given: object) -> str | None:

@@ -341,13 +341,13 @@ plots.show(
 # %% [markdown]
 # ### Exercise 0.3 · break the protocol (difficulty 2, 10 minutes)
 #
-# Pretend that every query comes from camera 0, which does not exist, so that no
-# gallery picture shares its camera. What happens to rank-1, and why?
+# Pretend that every query comes from camera 0, which does not exist: no gallery
+# picture shares it. What happens to rank-1, and why?
 #
 # - **a** it falls, since there are more pictures to rank
-# - **b** it rises, since pictures of the same camera are easy to find, though they
-#   prove nothing
+# - **b** it rises, since pictures of the same camera are found easily
 # - **c** it stays, since the descriptors are the same
+# - **d** it rises: every query finds itself
 
 # %%
 cheat = query._replace(camids=torch.zeros_like(query.camids))
@@ -368,7 +368,8 @@ check("0.3", answer)
 # ```
 # Pictures of the same person from the same camera share light, background and often
 # pose with the query. They fill the first ranks. A system may score so without
-# having learned anything that carries over to another camera.
+# having learned anything that carries over to another camera. The query itself is not
+# among them (d): it is no gallery picture.
 # </details>
 
 # %% [markdown]

@@ -19,5 +19,5 @@ WRONG = {
         "def average_precision(r):\n"
         "    return sum(k / x for k, x in enumerate(r, 1)) / len(r)",
     ],
-    "0.3": ['answer = "a"', 'answer = "c"', 'answer = "it rises"'],
+    "0.3": ['answer = "a"', 'answer = "c"', 'answer = "d"'],
 }

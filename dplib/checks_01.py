@@ -75,7 +75,13 @@ def _counts(answer: Callable[..., Any]) -> str | None:
         return "junk (pid -1) still counts; it is dropped for every query"
     if got.equal(~junk):
         return "the query's own pid in its own camera still counts: use the camera rule"
-    if got.equal(~(junk | (cams == 2))):
+    neither = (pids != 7) & (cams != 2)
+    if got.equal(neither) or got.equal(neither & ~junk):
+        return (
+            "you leave out every picture of camera 2, and every picture of pid 7; only "
+            "those with both at once are ignored. `~(a & b)` is `~a | ~b`"
+        )
+    if got.equal(~(junk | (cams == 2))) or got.equal(cams != 2):
         return (
             "you left out all of camera 2; only images that share pid *and* camera "
             "with the query are ignored: strangers in its camera are wrong answers"
@@ -100,15 +106,18 @@ def _counts(answer: Callable[..., Any]) -> str | None:
 
 @exercise("1.3", praise="Read what a library means by a word, then look at its output.")
 def _ratio(answer: Any) -> str | None:
-    if not isinstance(answer, str) or answer.strip().lower() not in ("a", "b", "c"):
-        return 'give one of the letters "a", "b" and "c"'
+    letter = answer.strip().lower() if isinstance(answer, str) else ""
+    if letter not in ("a", "b", "c", "d"):
+        return 'give one of the letters "a", "b", "c" and "d"'
     return {
         "a": "a seeded generator goes on from draw to draw: its numbers differ. Try "
         "another seed in the cell above, the boxes stay",
         "b": None,
         "c": "with ratio=(1/3, 1/2) it cuts both ways, and about three quarters are "
         "left. Work out the width of a box with width/height 2",
-    }[answer.strip().lower()]
+        "d": "the box is 64 wide, as wide as the upright image. In an image 128 across "
+        "and 64 down about half of such boxes would fit, and they would differ",
+    }[letter]
 
 
 @exercise("1.4", praise="A sampler is tested in just this way.")

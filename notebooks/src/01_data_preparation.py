@@ -414,6 +414,7 @@ plots.show(
 # - **b** torchvision's ratio is width/height: no such box fits into an upright image,
 #   and after ten tries it takes a fixed one from the middle
 # - **c** torchvision crops only the height, and areas from 64 % on are cut to 25 %
+# - **d** torchvision took the image's height for its width, so the box lies on its side
 
 # %% tags=["exercise:1.3", "nbval-check-output"]
 answer = ...
@@ -430,7 +431,8 @@ check("1.3", answer)
 # It would be $\sqrt{0.64 · 128 · 64 · 2} ≈ 102$ pixels wide in an image of 64. Every
 # draw fails, and torchvision then takes the largest box in the middle with the nearest
 # allowed ratio: 64 wide, 32 high. The paper's recipe is `ratio=(1/3, 1/2)` there. A
-# seeded generator still goes on from draw to draw, so (a) is wrong.
+# seeded generator still goes on from draw to draw, so (a) is wrong. And the box is as
+# wide as the image, 64, so its sides were not exchanged (d).
 # </details>
 
 # %% [markdown]

@@ -12,6 +12,9 @@ WRONG = {
     "1.2": [
         # leaves out the whole camera
         "def counts(pid, cam, pids, cams):\n    return (pids != -1) & (cams != cam)",
+        # neither the pid nor the camera, in place of not both
+        "def counts(pid, cam, pids, cams):\n"
+        "    return (pids != -1) & (pids != pid) & (cams != cam)",
         # forgets junk
         "def counts(pid, cam, pids, cams):\n"
         "    return ~((pids == pid) & (cams == cam))",
@@ -19,7 +22,7 @@ WRONG = {
         "def counts(pid, cam, pids, cams):\n"
         "    return (pids > 0) & ~((pids == pid) & (cams == cam))",
     ],
-    "1.3": ['answer = "a"', 'answer = "c"', 'answer = "the ratio"'],
+    "1.3": ['answer = "a"', 'answer = "c"', 'answer = "d"'],
     "1.4": [
         # counts the images only
         "def is_pk(labels, p, k):\n    return len(labels) == p * k",

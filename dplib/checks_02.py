@@ -1,5 +1,7 @@
 """Checks of lesson 2."""
 
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -70,10 +72,19 @@ def _field_size(answer: Callable[[list[tuple[int, int]]], Any]) -> str | None:
         )
     if got == 10:
         return told + "begin with a size of 1: before any layer, a pixel sees itself"
+    if got == 13:
+        return told + "you added the strides up; jumps multiply: jump · s"
     if got != 11:
         return told + "size + (k - 1) · jump, then jump · s"
     if answer([]) != 1:
         return "without layers, a pixel sees itself alone: 1"
+    twice = answer([(3, 2), (3, 2), (3, 1)])
+    if twice == 11:
+        return (
+            "for [(3, 2), (3, 2), (3, 1)] it should be 15, yours is 11: you put a "
+            "layer's stride in place of the jump; strides multiply, jump · s, so after "
+            "two strides of 2 neighbours lie 4 pixels apart"
+        )
     if (deep := answer(_RESNET50)) != 427:
         return f"for a ResNet-50 it should be 427, yours is {deep}"
     return None
@@ -93,7 +104,16 @@ def _small_net() -> nn.Module:
 def _row_gradient(answer: Callable[..., Any]) -> str | None:
     net = _small_net()
     image = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1))
-    got = torch.as_tensor(answer(net, image.clone(), 1)).detach()
+    given, ran = image.clone(), list[bool]()
+    net.register_forward_hook(lambda *_: ran.append(True))
+    try:
+        with warnings.catch_warnings():  # the check says it in words
+            warnings.filterwarnings("ignore", r"The \.grad attribute")
+            got = torch.as_tensor(answer(net, given, 1)).detach()
+    except Exception as e:
+        if ran and (words := _no_gradient(str(e), given)):
+            return words
+        raise
     if got.shape != image.shape:
         return f"expected a gradient like the image, [3, 8, 8]; got {list(got.shape)}"
     x = image[None].clone().requires_grad_()
@@ -121,6 +141,30 @@ def _row_gradient(answer: Callable[..., Any]) -> str | None:
         return (
             "called again, it gives something else: gradients add up in .grad; use "
             "a fresh x, or torch.autograd.grad"
+        )
+    return None
+
+
+def _no_gradient(error: str, image: Tensor) -> str | None:
+    """Why there is no gradient, from the text of an error; None for other errors."""
+    if "not have been used" in error:
+        return (
+            "the number does not depend on the tensor whose gradient you ask for: let "
+            "the very x that has requires_grad_() go through the net"
+        )
+    if "grad_fn" in error:
+        return "nothing here carries a gradient: leave detach() and no_grad() away"
+    if "NoneType" in error and image.requires_grad:
+        return (
+            "the gradient is None: .grad is kept for the tensor that you called "
+            "requires_grad_() on, not for copies or views made from it: ask that one"
+        )
+    # A None that is given back, x.grad as a rule, counts as no answer at all
+    if re.search("NoneType|not require grad|gives back nothing", error):
+        return (
+            "the gradient is None: did you ask for it, "
+            "x = image[None].clone().requires_grad_(), before x goes through the net, "
+            "and return it?"
         )
     return None
 

@@ -19,6 +19,13 @@ WRONG = {
         "        jump *= s\n"
         "        size += (k - 1) * jump\n"
         "    return size",
+        # the last stride in place of their product
+        "def field_size(layers):\n"
+        "    size, jump = 1, 1\n"
+        "    for k, s in layers:\n"
+        "        size += (k - 1) * jump\n"
+        "        jump = s\n"
+        "    return size",
         # no strides
         "def field_size(layers):\n    return 1 + sum(k - 1 for k, s in layers)",
         # k in place of k - 1
@@ -34,6 +41,16 @@ WRONG = {
         "def row_gradient(net, image, row):\n"
         "    x = image[None].clone().requires_grad_()\n"
         "    net(x).mean(dim=3).sum().backward()\n"
+        "    return x.grad[0]",
+        # asks for no gradient at the image
+        "def row_gradient(net, image, row):\n"
+        "    x = image[None]\n"
+        "    net(x).mean(dim=3)[0, :, row].sum().backward()\n"
+        "    return x.grad[0]",
+        # asks at the image, and looks at a copy
+        "def row_gradient(net, image, row):\n"
+        "    x = image.requires_grad_()[None]\n"
+        "    net(x).mean(dim=3)[0, :, row].sum().backward()\n"
         "    return x.grad[0]",
         # a column
         "def row_gradient(net, image, row):\n"

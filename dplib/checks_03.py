@@ -80,6 +80,14 @@ def _faint(s: Tensor) -> Tensor:
     return torch.cat([s, 1 + 1e-6 * s.cumsum(1)], 2)
 
 
+def _tiny(s: Tensor) -> Tensor:
+    """The sum of the rows so far, so small that any usual tolerance hides it.
+
+    A power of two keeps it exact.
+    """
+    return 2.0**-40 * s.cumsum(1)
+
+
 @exercise("3.3", praise="A test that needs nothing but forward passes.")
 def _depends(answer: Callable[[Any, Tensor], Tensor]) -> str | None:
     # The second image alone has anything in row 2: whoever looks at one image misses it
@@ -116,6 +124,12 @@ def _depends(answer: Callable[[Any, Tensor], Tensor]) -> str | None:
     alone = torch.as_tensor(answer(lambda x: 2 * x, s.clone() + 1))
     if not torch.equal(alone, torch.eye(3, dtype=torch.bool)):
         return "with rows that are judged alone the matrix must be diagonal"
+    tiny = torch.as_tensor(answer(_tiny, s.clone() + 1))
+    if not torch.equal(tiny, want):
+        return (
+            "any change counts, however small: here outputs change by less than a "
+            "millionth, and you let that pass; compare with !=, without a tolerance"
+        )
     faint = torch.as_tensor(answer(_faint, s.clone() + 1))
     if not torch.equal(faint, want):
         return (
@@ -127,10 +141,13 @@ def _depends(answer: Callable[[Any, Tensor], Tensor]) -> str | None:
 
 @exercise("3.4", praise="Differences that nobody sees teach nothing.")
 def _break_batch_norm(answer: Any) -> str | None:
-    if not isinstance(answer, str) or answer.strip().lower() not in ("a", "b", "c"):
-        return 'give one of the letters "a", "b" and "c"'
+    letter = answer.strip().lower() if isinstance(answer, str) else ""
+    if letter not in ("a", "b", "c", "d"):
+        return 'give one of the letters "a", "b", "c" and "d"'
     return {
         "a": "the frozen BatchNorm has a learned scale too, and sleeps",
         "b": None,
         "c": "the × 100 net has no batch statistics, hence no such noise, and learns",
-    }[answer.strip().lower()]
+        "d": "the × 100 net subtracts nothing, and learns; its start is rough, "
+        "but it wakes",
+    }[letter]

@@ -599,6 +599,7 @@ plots.show(
 # - **a** its learned scale γ, which grows where it is needed
 # - **b** that the small differences between people are made large
 # - **c** the noise from batch to batch, which shakes the weights loose
+# - **d** that what all people share is subtracted
 
 # %% tags=["exercise:3.4", "nbval-check-output"]
 answer = ...
@@ -612,10 +613,11 @@ check("3.4", answer)
 # ```python
 # answer = "b"
 # ```
-# The frozen net has γ and sleeps on, so it is not a. The × 100 net has neither a
-# learned scale nor batch statistics, and learns, so neither a nor c is needed. Its
-# start is rough, since 100 multiplies what all people share as well: BatchNorm
-# subtracts that. Try subtracting alone: `x - x.mean(0)` in place of `100 * x`.
+# The frozen net has γ and sleeps on, so it is not a. The × 100 net has no learned
+# scale and no batch statistics, subtracts nothing, and learns: neither a nor c nor d
+# is needed. Its start is rough, since 100 multiplies what all people share as well:
+# BatchNorm subtracts that. Try subtracting alone: `x - x.mean(0)` in place of
+# `100 * x`.
 # </details>
 
 # %% [markdown]

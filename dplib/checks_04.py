@@ -45,8 +45,19 @@ def _distances(answer: Callable[[Tensor], Any]) -> str | None:
         return "you added absolute differences; Euclid adds squares and takes the root"
     if got.isnan().any():
         return "some distances are nan: a square below 0 has no root; clamp it first"
-    if not _same(got, want, 2e-3):
-        return f"rows (0, 0) and (3, 4) are 5 apart; yours: {got[0, 1].item():.4g}"
+    wrong = ~torch.isclose(got.detach().float(), want, atol=2e-3)
+    if wrong[3, 4] and not (wrong & (want > 0.1)).any():
+        return (
+            f"rows in one place are 0 apart, yours {got[3, 4].item():.3g}: the limit "
+            "at which you clamp (or what you add) is too large, it moves small "
+            "distances; 1e-12 will do"
+        )
+    if wrong.any():
+        i, j = wrong.nonzero()[0].tolist()
+        return (
+            f"rows {_at(i)} and {_at(j)} are {round(want[i, j].item(), 3):g} apart; "
+            f"yours: {got[i, j].item():.4g}"
+        )
     if not got.requires_grad:
         return "the result carries no gradient: leave detach() and no_grad() away"
     (slope,) = torch.autograd.grad(got[0, 1], points)
@@ -75,7 +86,14 @@ def _hardest(answer: Callable[..., Any]) -> str | None:
     given = answer(_DISTANCES.clone(), _LABELS.clone())
     if not isinstance(given, tuple | list) or len(given) != 2:
         return "give back two tensors: hardest positives, hardest negatives"
+    if any(isinstance(x, tuple | list) for x in given):
+        return "max(1) and min(1) give values *and* places: take .values, or amax, amin"
     far, near = (torch.as_tensor(x) for x in given)
+    if not (far.is_floating_point() and near.is_floating_point()):
+        return (
+            "those are places (indices) in the row; give back the distances there: "
+            "amax and amin in place of argmax and argmin"
+        )
     if far.shape != (6,) or near.shape != (6,):
         return (
             f"each anchor has a hardest positive and negative of its own: [6] and [6], "
@@ -170,6 +188,11 @@ def _collapse(answer: Any) -> str | None:
         "d": "a larger margin adds the same constant to each active hinge and leaves "
         "the gradient as it was: try it, the loss goes to the new margin",
     }[letter]
+
+
+def _at(row: int) -> str:
+    x, y = _POINTS[row].tolist()
+    return f"({x:g}, {y:g})"
 
 
 def _same(got: Tensor, want: Tensor, atol: float = 1e-4) -> bool:

@@ -19,6 +19,8 @@ WRONG = {
         f"def my_distances(fm):\n{_D2}    return d2.clamp(min=1e-12)",
         # clamped after the root: its slope at 0 is infinite all the same
         f"def my_distances(fm):\n{_D2}    return d2.sqrt().clamp(min=1e-6)",
+        # a limit that moves small distances
+        f"def my_distances(fm):\n{_D2}    return d2.clamp(min=0.01).sqrt()",
         # absolute differences
         "def my_distances(fm):\n    return (fm[:, None] - fm).abs().sum(-1)",
     ],
@@ -26,6 +28,10 @@ WRONG = {
         # a mask by multiplication
         f"def hardest(distances, labels):\n{_MASKS}"
         "    return (distances * same).amax(1), (distances * ~same).amin(1)",
+        # places in place of distances
+        f"def hardest(distances, labels):\n{_MASKS}"
+        "    far = distances.masked_fill(~same, -torch.inf).argmax(1)\n"
+        "    return far, distances.masked_fill(same, torch.inf).argmin(1)",
         # the easiest positive
         f"def hardest(distances, labels):\n{_MASKS}"
         "    near = distances.masked_fill(same, torch.inf).amin(1)\n"

@@ -23,7 +23,15 @@ _SLOPES = torch.tensor(
 def _agreement(answer: Callable[[list[Tensor], Tensor], Any]) -> str | None:
     fb = torch.ones(2, 3, requires_grad=True)
     shared = 0.5 * fb.square()  # its slope at 1 is 1
-    got = torch.as_tensor(answer([(shared * s).sum() for s in _SLOPES], fb))
+    try:
+        got = torch.as_tensor(answer([(shared * s).sum() for s in _SLOPES], fb))
+    except Exception as e:
+        if "backward through the graph a second time" not in str(e):
+            raise
+        return (
+            "the losses share a graph, and it is gone after your first gradient: "
+            "retain_graph=True leaves it standing for the next loss"
+        )
     want = cosines(_SLOPES)
     if got.shape != (3, 3):
         return (
@@ -75,6 +83,11 @@ def _schedule(answer: Callable[..., Any]) -> str | None:
             for e in points
         )
 
+    if all_near(lambda e: lr * 0.001 ** ((e - start) / (epochs - start))):
+        return (
+            "before epoch s your exponent is below 0, so the rate is above lr (at "
+            "epoch 0 a million times lr): keep it from going below 0, max(…, 0)"
+        )
     if all_near(lambda e: lr * 0.001 ** (e / epochs)):
         return "your rate falls from the first epoch on: up to epoch s it is constant"
     if all_near(lambda e: lr if e <= start else lr * 0.001 ** ((e - start) / epochs)):
@@ -116,6 +129,19 @@ def _clip(answer: Callable[[list[Tensor], float], Any]) -> str | None:
     want = [g / 2 for g in long]
     if _all(got, long):
         return "nothing was shortened: together they are 13 long, and 6.5 is the limit"
+    norms = [g.norm().item() for g in long]  # 3 and 12.65
+    for norm, words in (
+        (sum(norms), "you added the norms of the tensors"),
+        (max(norms), "you took the largest norm of a tensor"),
+        (sum(norms) / 2, "you took the mean of the tensors' norms"),
+        (13.0**2, "you left out the root: that is the square of the norm"),
+        (19.0, "you added absolute values"),
+    ):
+        if _all(got, [g * 6.5 / norm for g in long]):
+            return (
+                f"{words}; all tensors together are one vector, 13 long: the root of "
+                "the sum of all squares"
+            )
     if _all(got, [g * min(1.0, 6.5 / g.norm().item()) for g in long]):
         return (
             "you clipped each tensor by itself: that turns the whole gradient; there "

@@ -15,6 +15,10 @@ WRONG = {
         "        x.backward(retain_graph=True)\n"
         "        g.append(fb.grad.clone().flatten())\n"
         "    g = F.normalize(torch.stack(g), dim=1)\n    return g @ g.T",
+        # the graph is gone after the first loss
+        "def agreement(parts, fb):\n"
+        "    g = [torch.autograd.grad(x, fb)[0] for x in parts]\n"
+        "    g = F.normalize(torch.stack(g).flatten(1), dim=1)\n    return g @ g.T",
         # a cosine per picture
         f"def agreement(parts, fb):\n{_GRADS}"
         "    g = F.normalize(torch.stack(g).flatten(2), dim=2)\n"
@@ -24,6 +28,9 @@ WRONG = {
         # falls from the start
         "def rate(epoch, lr, start, epochs):\n"
         "    return lr * 0.001 ** (epoch / epochs)",
+        # an exponent below 0 before s
+        "def rate(epoch, lr, start, epochs):\n"
+        "    return lr * 0.001 ** ((epoch - start) / (epochs - start))",
         # over E instead of E - s
         "def rate(epoch, lr, start, epochs):\n"
         "    return lr * 0.001 ** (max(epoch - start, 0) / epochs)",
@@ -36,6 +43,10 @@ WRONG = {
         # each tensor by itself
         "def clip(gradients, limit):\n"
         "    return [g * min(1, limit / g.norm()) for g in gradients]",
+        # the sum of the norms
+        "def clip(gradients, limit):\n"
+        "    norm = sum(g.norm() for g in gradients)\n"
+        "    return [g * min(1, limit / norm) for g in gradients]",
         # each number by itself
         "def clip(gradients, limit):\n"
         "    return [g.clamp(-limit, limit) for g in gradients]",

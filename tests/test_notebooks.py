@@ -22,6 +22,7 @@ lessons = pytest.mark.parametrize("source", SOURCES, ids=[s.stem for s in SOURCE
 
 HEADING = re.compile(r"^### Exercise (\d+\.\d+) · (.*)$", re.M)
 OBJECTIVE = re.compile(r"^- \*\*O\d\*\* (.*?)(?=^- |^\s*$|\Z)", re.M | re.S)
+NO_LETTER = re.compile(r"give one of the letters|choose a, b, c or d")
 PYTHON = re.compile(r"```python\n(.*?)```", re.S)
 COLUMNS = 88
 
@@ -168,10 +169,13 @@ def predictions(nb: Any) -> list[str]:
     return re.findall(r'\bpredict\(\s*"([^"]+)"', code)
 
 
-def exercises() -> list[Any]:
+def exercises(stub: str = "") -> list[Any]:
+    """All exercises, or those with these words in their stub."""
     found = []
     for source in SOURCES:
         for cell in tool.read_source(source).cells:
+            if stub not in cell.source:
+                continue
             ids = [t.split(":")[1] for t in tags(cell) if t.startswith("exercise:")]
             found += [pytest.param(source, id, id=id) for id in ids]
     return found
@@ -252,7 +256,16 @@ def test_wrong_answers_are_told_why(source: Path, id: str) -> None:
     for answer, text in zip(answers, said, strict=True):
         assert "✗ Not yet" in text and len(text.split()) > 6, f"{answer}\n→ {text}"
         assert "differs from what was expected" not in text, f"{answer}\n→ {text}"
+        assert not NO_LETTER.search(text), f"{answer} is no choice, hence no mistake"
     assert len(set(said)) == len(answers), "each mistake is named"
+
+
+@pytest.mark.parametrize(("source", "id"), exercises("answer = ..."))
+def test_each_other_letter_is_a_wrong_answer(source: Path, id: str) -> None:
+    before, _, solution, call = parts_of(source, id)
+    assert NO_LETTER.search(verdict(before, 'answer = "e"', call))
+    letters = [f'answer = "{letter}"' for letter in "abcd"]
+    assert sorted([*wrong_answers(source)[id], solution.strip()]) == letters
 
 
 def test_no_notebook_without_a_source() -> None:

@@ -55,6 +55,12 @@ class Run:
         return (np.arange(n) + 0.5) * self.mean_over + 0.5
 
     @property
+    def diagnosis(self) -> str:
+        """What was planted, its clue and its cure, in sentences."""
+        text = f"{self.what}. The clue: {self.clue}. The cure: {self.cure}."
+        return text[0].upper() + text[1:]
+
+    @property
     def chance(self) -> float:
         """ln Nc: the identification loss of a uniform guess, in nats."""
         return math.log(self.num_ids)
@@ -221,8 +227,7 @@ class Quiz:
             )
         run = self.runs[letter]
         if run.name == diagnosis:
-            why = f"{run.what}. The clue: {run.clue}. The cure: {run.cure}."
-            return Verdict(True, why[0].upper() + why[1:])
+            return Verdict(True, run.diagnosis)
         sign = next(s for s in self._signs[diagnosis] if not s.shown_by(run))
         seen = self._seen(run, sign)
         return Verdict(False, f"With “{diagnosis}”, {sign.claim}; {seen}.")

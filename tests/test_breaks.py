@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,6 +100,16 @@ def test_a_verdict_quotes_the_curve() -> None:
     assert why.endswith(f"guessing: {math.log(500):.2f}).")
     _, why = quiz.judge(letter, "frozen BatchNorm")
     assert f"after 30 iterations is {curves['ranking'][2]:.2f} (" in why
+
+
+def test_the_lesson_lists_every_run_by_letter_with_its_diagnosis() -> None:
+    """The list for those without a kernel says what the quiz says, in its order."""
+    lesson = Path(__file__).parents[1] / "notebooks/src/05_training.py"
+    fold = r"<summary>All ten: [^<]*</summary>(.*?)</details>"
+    (folded,) = re.findall(fold, lesson.read_text("utf-8"), re.S)
+    said = " ".join(folded.replace("\n#", " ").split())
+    items = [f"- **{k} · {r.name}.** {r.diagnosis}" for k, r in Quiz().runs.items()]
+    assert len(items) == 10 and said == " ".join(items)
 
 
 def test_judge_refuses_what_it_does_not_know() -> None:

@@ -794,7 +794,49 @@ plots.show(
 )
 
 # %% [markdown]
-# ### Self-test: lessons 0 to 6
+# <details><summary>All ten: the bug, its clue in the curves, its cure</summary>
+#
+# - **A · flipped sign.** The triplet loss pulls negatives near and pushes positives
+#   away. The clue: BtR's loss is near 0 from the first step and rises: wrong people are
+#   farther than right ones, and that is all it asks; the others fall slowly. The cure:
+#   margin + positive - negative.
+# - **B · frozen BatchNorm.** BatchNorm stays in eval mode while the net trains from
+#   random weights. The clue: all stands still: BtR at the margin, both identification
+#   losses at guessing, tiny gradients. The cure: model.train() after every evaluation.
+# - **C · shuffled labels.** Images and pids were put together in the wrong order. The
+#   clue: there is nothing to learn but the single pictures by heart: both
+#   identification losses hardly leave guessing, every triplet stays active. The cure:
+#   read image and pid from one record; look at a batch before training.
+# - **D · learning rate x 30.** A learning rate of 0.045 where 0.0015 was meant. The
+#   clue: the identification losses leap above guessing at first, BtR falls to the
+#   margin and stays. The cure: the recipe's rate; a warm-up helps large ones.
+# - **E · statistics at training only.** Test images are not normalised with ImageNet's
+#   mean and standard deviation. The clue: the curves are those of the healthy run with
+#   the same seed, number for number; the result is not. The cure: one function for
+#   both, as transforms.normalise.
+# - **F · last stride 2.** The backbone's last stage halves the map: 4 rows by 2
+#   columns, not 8 by 4. The clue: BpI is behind every healthy run; the other losses end
+#   as low, the result is as good. The shape of fb tells. The cure: last_stride=1 at 128
+#   x 64 pixels; print fb.shape.
+# - **G · linear head.** The identification heads have no BatchNorm before the
+#   classifier. The clue: both identification losses stay at guessing, BtR sinks to the
+#   margin: no branch wakes the others. The cure: head="bn".
+# - **H · squared distances.** The triplet loss compares squared distances, with the
+#   same margin. The clue: BtR's loss and the gradient's norm start four times too high;
+#   later hardly a sign is left. The cure: take the root (clamped) before the margin is
+#   added.
+# - **I · gradients never zeroed.** Nobody calls optimiser.zero_grad(): each step adds
+#   to all before it. The clue: the gradient's norm sits at the clipping limit, 50, from
+#   first to last; BpI gets worse than guessing. The cure: zero_grad before each
+#   backward.
+# - **J · one image a person.** Each pid's K images in a batch are one image, K times.
+#   The clue: positives are crops of one picture: soon hardly a triplet is active; the
+#   other two losses fall more slowly, and people are not found elsewhere. The cure: K
+#   different images of each pid, from several cameras.
+# </details>
+
+# %% [markdown]
+# ### Self-test: lessons 0 to 5
 #
 # Fifteen questions. Choose, and read why.
 

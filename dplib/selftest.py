@@ -52,18 +52,6 @@ QUESTIONS = (
         "Re-identification is about people who were never seen in training.",
     ),
     Question(
-        1,
-        "What happens to a batch with K = 1?",
-        (
-            "no anchor has a positive",
-            "every anchor has one positive",
-            "there is no negative",
-            "the identification losses are undefined",
-        ),
-        0,
-        "A positive is another picture of the same pid in the batch.",
-    ),
-    Question(
         2,
         "A picture of 128 x 64 pixels gives fb of 8 rows. What does a last stride of 2 "
         "in place of 1 change?",
@@ -88,18 +76,6 @@ QUESTIONS = (
         1,
         "The theoretical field is tall; the effective one is smaller and peaks at the "
         "row's own height. Figure 3's stripe is an idealisation.",
-    ),
-    Question(
-        2,
-        "Why are BgI's classes of no use at test time?",
-        (
-            "softmax is too slow",
-            "they are the training pids, and nobody in the gallery is one of them",
-            "they depend on the camera",
-            "they were trained without augmentation",
-        ),
-        1,
-        "What carries over is the descriptor that the classification has shaped.",
     ),
     Question(
         3,
@@ -181,6 +157,33 @@ QUESTIONS = (
         ),
         2,
         "Initialisation, batches and augmentation draw from generators of their own.",
+    ),
+    Question(
+        5,
+        "At the end of lesson 5's run BtR's loss is a tenth of the sum of the three. "
+        "How long is BtR's gradient at fb?",
+        (
+            "about two thirds of each of the other two",
+            "a tenth of the three lengths together",
+            "next to nothing, as its loss is nearly 0",
+            "ten times as long: a small loss is steep",
+        ),
+        0,
+        "An active triplet pulls with the same force whatever its loss. The value of a "
+        "loss does not say how steep it is: add 100, and its gradient stays.",
+    ),
+    Question(
+        5,
+        "The gradient's norm is usually 10 to 30. Which clipping limit belongs there?",
+        (
+            "5, so that every step is short",
+            "20, the middle of the usual norms",
+            "none: Adam divides the length out again",
+            "50, somewhat above the usual norms",
+        ),
+        3,
+        "The limit is a fuse, for accidents alone: 5 would act at every step, 20 at "
+        "many. Without one, an accident stays in Adam's m and v for a long time.",
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 
 import ipywidgets
 import pytest
@@ -20,7 +21,9 @@ def find(text: str) -> selftest.Question:
 
 def test_questions_are_well_formed_and_right_answers_spread() -> None:
     assert len(QUESTIONS) == 15
-    assert {q.lesson for q in QUESTIONS} == set(range(6))
+    asked = [q.lesson for q in QUESTIONS]
+    assert asked == sorted(asked) and set(asked) == set(range(6))
+    assert 2 <= min(Counter(asked).values()) <= max(Counter(asked).values()) <= 3
     for q in QUESTIONS:
         assert 0 <= q.right < len(q.choices) == len(set(q.choices)) and q.why
     most = Counter(q.right for q in QUESTIONS).most_common(1)[0][1]
@@ -33,11 +36,33 @@ def test_numbers_in_the_answers_are_those_of_the_library() -> None:
     assert float(q.choices[q.right]) == pytest.approx(ap)
     q, paper = find("751 training pids"), presets.get("paper")
     assert int(q.choices[q.right]) == 751 // paper.p and paper.k == 8
+    q = find("norm is usually 10 to 30")
+    limit = presets.get("toy").clip_norm
+    assert q.choices[q.right].startswith(f"{limit:g}, ")
     q = find("positives lie at 0.3 and 0.9")
     x = torch.tensor([[0.0], [0.3], [0.9], [-0.8], [1.5]])
     hard = losses.batch_hard_triplet(x, torch.tensor([0, 0, 0, 1, 1]))
     hinge = 0.5 + hard.hardest_positive[0] - hard.hardest_negative[0]
     assert math.isclose(float(q.choices[q.right]), hinge, abs_tol=1e-6)
+
+
+def test_the_lesson_heads_it_with_the_lessons_asked_about() -> None:
+    lesson = Path(__file__).parents[1] / "notebooks/src/05_training.py"
+    first, last = QUESTIONS[0].lesson, QUESTIONS[-1].lesson
+    heading = f"# ### Self-test: lessons {first} to {last}\n"
+    assert heading in lesson.read_text("utf-8")
+
+
+def test_a_gradient_does_not_follow_from_the_value_of_a_loss() -> None:
+    """The same triplets active, one loss nine times the other: one gradient."""
+    assert "with the same force whatever its loss" in find("BtR's gradient").why
+    labels, seen = torch.tensor([0, 0, 1, 1]), []
+    for gap in (0.55, 0.95):  # between the two pids, on a line
+        x = torch.tensor([[0.0], [0.5], [0.5 + gap], [1.0 + gap]], requires_grad=True)
+        loss = losses.batch_hard_triplet(x, labels).loss
+        seen.append((loss.item(), torch.autograd.grad(loss, x)[0]))
+    assert seen[0][0] == pytest.approx(9 * seen[1][0], rel=1e-4)
+    torch.testing.assert_close(seen[0][1], seen[1][1])
 
 
 def test_score() -> None:

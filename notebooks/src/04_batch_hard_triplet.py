@@ -568,7 +568,9 @@ for name, (net2, history) in tight.items():
 # The spread is the standard deviation of a coordinate over all pictures. Batch-hard
 # looked fine: the loss fell and levelled off. In fact the embedding shrank to a dot.
 # *A loss that settles at the margin with all triplets active is a collapse, not a
-# plateau.*
+# plateau.* (Here it ends a little above: with all triplets active the loss is exactly
+# the margin plus the mean of max D(a, p) - min D(a, n), and the dot still has a size,
+# in which the farthest positive lies beyond the nearest negative.)
 #
 # ### Exercise 4.4 · break it, and explain (difficulty 3, 10 minutes)
 #

@@ -67,6 +67,15 @@ def test_a_class_may_be_longer() -> None:
     assert lesson_stats.limit(new_code_cell("s = 'class A:'")) == 15
 
 
+def test_the_last_build_tells_the_seconds(tmp_path: Path) -> None:
+    source = lesson(tmp_path, [])
+    assert lesson_stats.seconds_of(source) is None
+    tool.note_time(source, 41.6)
+    assert lesson_stats.stats(source).seconds == 42
+    tool.note_time(source.with_name("03_y.py"), 7)
+    assert lesson_stats.seconds_of(source) == 42
+
+
 def test_words_leave_out_fences_and_details() -> None:
     text = "one\n\n~~~\nno no\n~~~\n\n<details>\nno\n\nno</details> two"
     nb = new_notebook(cells=[new_markdown_cell(text), new_code_cell("a = 1")])
@@ -86,6 +95,9 @@ def test_words_leave_out_fences_and_details() -> None:
         ({"proofs": 2}, "2 proofs < 3"),
         ({"proofs": 2, "name": "06_x"}, None),
         ({"described": 6}, "1 figures without alt text"),
+        ({"seconds": 75}, None),
+        ({"seconds": 76}, "76 s > 75 s"),
+        ({"seconds": 160, "name": "00_x"}, None),
     ],
 )
 def test_bars(change: dict[str, float], said: str | None) -> None:

@@ -205,7 +205,29 @@ def build(source: Path, *, progress: bool = True) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     save(nb, source)
-    print(f"{built(source).name}: built in {time.monotonic() - start:.0f} s")
+    seconds = time.monotonic() - start
+    note_time(source, seconds)
+    print(f"{built(source).name}: built in {seconds:.0f} s")
+
+
+def times_file(source: Path) -> Path:
+    return source.parents[2] / "benchmarks" / "results" / "lessons.json"
+
+
+def note_time(source: Path, seconds: float) -> None:
+    """Record how long a lesson took from a fresh kernel, and with how many threads."""
+    path = times_file(source)
+    known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    threads = os.environ.get("OMP_NUM_THREADS")
+    known[source.stem] = {
+        "seconds": round(seconds),
+        "threads": int(threads) if threads else os.cpu_count(),
+        "cores": os.cpu_count(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(dict(sorted(known.items())), indent=1) + "\n"
+    lessons.write_atomically(path, text)
 
 
 def update_prose(source: Path) -> None:

@@ -3,12 +3,13 @@
     python tools/lesson_stats.py
 
 Lengths, prose and proofs are counted in the source, size and figures in the notebook
-that was built from it.
+that was built from it; the seconds are those of its last build.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import statistics
 import sys
@@ -24,6 +25,7 @@ FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
 LONG_LINES, CLASS_LINES, MEDIAN_LINES = 15, 25, 9
 PROSE = 0.45, 0.65  # least and most
+SECONDS, TIMED = 75, range(1, 10)  # lesson 0 is the main job and trains for minutes
 MIN_PROOFS, PROVING = 3, range(2, 6)  # assert_close, in these lessons
 
 
@@ -90,6 +92,7 @@ class Stats(NamedTuple):
     exercises: int
     figures: int
     described: int  # figures with an alt text of MIN_ALT characters
+    seconds: int | None = None  # from a fresh kernel to the end
 
 
 def stats(source: Path) -> Stats:
@@ -114,13 +117,23 @@ def stats(source: Path) -> Stats:
         len(exercises(nb)),
         len(alts),
         sum(len(alt) >= MIN_ALT for alt in alts),
+        seconds_of(source),
     )
+
+
+def seconds_of(source: Path) -> int | None:
+    """As the last build recorded it; None when there is no record."""
+    path = tool.times_file(source)
+    known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    found = known.get(source.stem)
+    return found["seconds"] if found else None
 
 
 def missed(s: Stats) -> list[str]:
     """The bars that a lesson misses, in words."""
     most, least_prose, most_prose = tool.MAX_BYTES / 1e6, *PROSE
     proving = int(s.name[:2]) in PROVING
+    timed = int(s.name[:2]) in TIMED
     bare = s.figures - s.described
     share = f"prose {s.prose:.0%}, not {least_prose:.0%} to {most_prose:.0%}"
     bars = (
@@ -131,20 +144,22 @@ def missed(s: Stats) -> list[str]:
         (s.megabytes > most, f"{s.megabytes:.2f} MB > {most:g}"),
         (proving and s.proofs < MIN_PROOFS, f"{s.proofs} proofs < {MIN_PROOFS}"),
         (bare, f"{bare} figures without alt text"),
+        (timed and (s.seconds or 0) > SECONDS, f"{s.seconds} s > {SECONDS} s"),
     )
     return [text for is_missed, text in bars if is_missed]
 
 
 def table(rows: list[Stats]) -> str:
     """The numbers of all lessons, one line each."""
-    form = "{:21} {:>5} {:>6} {:>3} {:>5} {:>5} {:>6} {:>9} {:>7} {:>5}"
-    heads = "lesson cells median max prose MB proofs exercises figures alt"
+    form = "{:21} {:>5} {:>6} {:>3} {:>5} {:>5} {:>6} {:>9} {:>7} {:>5} {:>4}"
+    heads = "lesson cells median max prose MB proofs exercises figures alt s"
     lines = [form.format(*heads.split())]
     for s in rows:
         alt = f"{s.described / s.figures:.0%}" if s.figures else "–"
         shown = f"{s.prose:.0%}", f"{s.megabytes:.2f}"
         counts = s.cells, f"{s.median:g}", s.longest
-        rest = s.proofs, s.exercises, s.figures, alt
+        seconds = "–" if s.seconds is None else s.seconds
+        rest = s.proofs, s.exercises, s.figures, alt, seconds
         lines.append(form.format(s.name, *counts, *shown, *rest))
     return "\n".join(lines)
 

@@ -34,11 +34,21 @@ def choices(found: Evidence, cues: str = "layout") -> Choice:
     return sides
 
 
+def common_seeds(found: Evidence, more: Side, less: Side) -> list[int]:
+    """The seeds that have been run for both, in order."""
+    both = (evidence.chosen(found.records, side).keys() for side in (more, less))
+    return sorted(set.intersection(*map(set, both)))
+
+
 def compare(
     found: Evidence, more: Side, less: Side, measure: str, seeds: int
 ) -> tuple[Difference, evidence.Array]:
-    """The difference over the first ``seeds`` seeds, and its resamples."""
-    few = [r for r in found.records if r["seed"] < seeds]
+    """The difference over the first ``seeds`` seeds that both have, and its resamples.
+
+    Raises EvidenceError when no seed has been run for both.
+    """
+    first = common_seeds(found, more, less)[:seeds]
+    few = [r for r in found.records if r["seed"] in first]
     pids = found.pids[more.cues]
     totals, queries = evidence.paired(few, pids, more, less, measure)
     drawn = evidence.resample(totals, queries, samples=4000)
@@ -57,8 +67,9 @@ def describe(more: str, less: str, found: Difference, measure: str) -> str:
 def comparison_explorer(found: Evidence, *, cues: str = "layout") -> ipywidgets.Widget:
     """Choose two variants, a measure and the number of seeds; see the verdict.
 
-    The slider ends at the seeds that both have. With one seed the interval is over
-    people alone, and the verdict says that nothing can be concluded.
+    The slider counts the seeds that both have, and stays at all of them until it is
+    moved. With one seed the interval is over people alone, and the verdict says that
+    nothing can be concluded.
     """
     sides = choices(found, cues)
     names = list(sides)
@@ -69,30 +80,39 @@ def comparison_explorer(found: Evidence, *, cues: str = "layout") -> ipywidgets.
         value="map",
         description="measure",
     )
-    most = max(r["seed"] for r in found.records) + 1
     seeds = ipywidgets.IntSlider(
-        min=1, max=most, value=most, description="seeds", continuous_update=False
+        min=1, max=1, value=1, description="seeds", continuous_update=False
     )
     text = ipywidgets.HTML()
     picture = widgets_picture.picture()
 
+    def choose(change: object = None) -> None:
+        pair = sides[more.value], sides[less.value]
+        many = max(1, len(common_seeds(found, *pair)))
+        everything = seeds.value == seeds.max
+        seeds.unobserve(draw, names="value")  # else a shorter slider draws on its own
+        seeds.max = many
+        if everything:
+            seeds.value = many
+        seeds.observe(draw, names="value")
+        draw()
+
     def draw(change: object = None) -> None:
         pair = sides[more.value], sides[less.value]
-        both = set.intersection(
-            *(set(evidence.chosen(found.records, side)) for side in pair)
-        )
-        if not both:
-            text.value = "No seed has been run for both."
-            return
-        seeds.max = max(both) + 1
-        result, drawn = compare(found, *pair, measure.value, seeds.value)
-        said = describe(more.value, less.value, result, measure.value)
+        if common_seeds(found, *pair):
+            result, drawn = compare(found, *pair, measure.value, seeds.value)
+            said = describe(more.value, less.value, result, measure.value)
+            fig = plots_published.draws(result, drawn, measure.value)
+            picture.value, picture.layout.display = plots.png(fig), None
+        else:
+            said = "No seed has been run for both."
+            picture.value, picture.layout.display = b"", "none"
         text.value = html.escape(said)
-        picture.value = plots.png(plots_published.draws(result, drawn, measure.value))
 
-    for control in (more, less, measure, seeds):
-        control.observe(draw, names="value")
-    draw()
+    for side in (more, less):
+        side.observe(choose, names="value")
+    measure.observe(draw, names="value")
+    choose()
     rows = [ipywidgets.HBox([more, less]), ipywidgets.HBox([measure, seeds])]
     for row in rows:
         row.layout.flex_flow = "row wrap"

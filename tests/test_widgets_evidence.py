@@ -73,6 +73,39 @@ def test_what_cannot_be_compared_is_said(found: Evidence) -> None:
     p = parts(widgets_evidence.comparison_explorer(other))
     p["more"].value, p["less"].value = "Deep-Person (BgI+BpI+BtR)", "BgI"
     assert p["text"].value == "No seed has been run for both."
+    assert p["picture"].value == b"" and p["picture"].layout.display == "none"
+    p["more"].value = "BgI+BpI"
+    assert p["picture"].value and p["picture"].layout.display is None
+    assert (p["seeds"].max, p["seeds"].value) == (3, 3)
+
+
+def test_seed_0_may_be_missing(found: Evidence) -> None:
+    some = [r for r in found.records if (r["variant"], r["seed"]) != ("bgi_bpi", 0)]
+    other = Evidence("toymarket", some, {"layout": PIDS}, [])
+    p = parts(widgets_evidence.comparison_explorer(other))
+    p["more"].value, p["less"].value = "BgI+BpI", "BgI+BpI without LSTM"
+    assert (p["seeds"].max, p["seeds"].value) == (3, 3)  # seeds 1, 2, 3
+    p["seeds"].value = 1
+    first = [r for r in some if r["seed"] == 1]
+    pair = Side("bgi_bpi"), Side("bgi_bpi_fc")
+    wanted = evidence.compare(first, PIDS, *pair, "map")
+    assert f"one seed: {wanted.value:+.2f} points" in p["text"].value
+
+
+def test_all_seeds_again_after_a_variant_with_one(found: Evidence) -> None:
+    lone = Evidence(
+        "toymarket", [made("full", 0, 50), *found.records], {"layout": PIDS}, []
+    )
+    p = parts(widgets_evidence.comparison_explorer(lone))
+    p["less"].value = "BgI+BpI without LSTM"
+    for many, more in ((1, "Deep-Person (BgI+BpI+BtR)"), (4, "BgI+BpI")):
+        p["more"].value = more
+        assert (p["seeds"].max, p["seeds"].value) == (many, many)
+    assert "4 seeds" in p["text"].value
+    p["seeds"].value = 2  # the reader's own choice is kept
+    p["more"].value = "BgI"
+    assert (p["seeds"].max, p["seeds"].value) == (3, 2)
+    assert "2 seeds" in p["text"].value
 
 
 def test_a_side_is_fm_unless_its_label_says_so(found: Evidence) -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import DplibError, workspace
 from .options import Device, Root, base, root_folder
 
+if TYPE_CHECKING:
+    from .experiments import Places
+    from .variants import Job
+
 app = typer.Typer()
 
 Results = Annotated[
     Path | None,
-    typer.Option(help="Folder of the records; default: dplib/assets/results"),
+    typer.Option(
+        help="Folder of the records; default: dplib/assets/results, without a checkout "
+        "results"
+    ),
 ]
 
 
@@ -35,18 +43,26 @@ def ablate(
         typer.Option(help="4, 6, 7, extra, global or imagenet; again for more"),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Of each variant; default: as the plan has it")
+        int | None,
+        typer.Option(min=1, help="Of each variant; default: as the plan has it"),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Runs at a time")] = 1,
-    threads: Annotated[int, typer.Option(help="Threads of each run")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Runs at a time")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each run")] = 1,
     epochs: Annotated[
-        int | None, typer.Option(help="Instead of the recipe's (for a trial)")
+        int | None,
+        typer.Option(
+            min=1, help="Instead of the recipe's, for a trial; with --results"
+        ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="ImageNet weights; default: torchvision's")
+        Path | None,
+        typer.Option(
+            help="ImageNet weights, where a recipe has some; default: torchvision's"
+        ),
     ] = None,
     runs: Annotated[
-        Path | None, typer.Option(help="Checkpoints; default: runs/ablate")
+        Path | None,
+        typer.Option(help="Checkpoints; default: runs/ablate, of a trial RESULTS/runs"),
     ] = None,
     results: Results = None,
     root: Root = None,
@@ -62,11 +78,23 @@ def ablate(
     """
     from . import experiments, variants
 
-    queue = variants.jobs(data, table or ["4", "6", "7"], seeds)
+    tables = table or ["4", "6", "7"]
+    queue = variants.jobs(data, tables, seeds)
+    if not queue:
+        raise DplibError(
+            f"table {', '.join(tables)} has no run of {data}: its variants are of "
+            "ToyMarket alone; choose --data toymarket, or another --table"
+        )
+    into = results_folder(results)
+    if epochs is not None and into.resolve() == results_folder(None).resolve():
+        raise DplibError(
+            f"--epochs {epochs} is a trial, whose records must not stand among those "
+            "of the recipe; give it a folder of its own: --results DIR"
+        )
     places = experiments.Places(
         root=root_folder(root),
-        runs=runs or base() / "runs" / "ablate",
-        results=results_folder(results),
+        runs=runs or (base() / "runs/ablate" if epochs is None else into / "runs"),
+        results=into,
         weights=weights,
         threads=threads,
         epochs=epochs,
@@ -78,27 +106,38 @@ def ablate(
         for job in left:
             print(f"  {job.folder:32} {job.variant.label}")
         return
-    start, done, failed = time.monotonic(), 0, 0
-    for made in experiments.run_all(queue, places, workers=workers):
-        if isinstance(made, dict):
-            done += 1
-            pace = (time.monotonic() - start) / done
-            m = made["measures"]["fm"]
-            print(
-                f"{made['variant']:16} {made['cues']:7} seed {made['seed']}: rank-1 "
-                f"{100 * m['rank1']:5.1f}  mAP {100 * m['map']:5.1f}  "
-                f"({len(left) - done - failed} left, about "
-                f"{pace * (len(left) - done - failed) / 60:.0f} min)",
-                flush=True,
-            )
-        else:
-            failed += 1
-            job, error = made
-            print(f"{job.folder} FAILED: {error}", flush=True)
-    if done + failed < len(left):
+    failed, undone = _make_all(left, places, workers)
+    if undone:
         print("Stopped; the same command goes on from here.")
+        raise typer.Exit(130)
     if failed:
         raise DplibError(f"{failed} of {len(left)} runs failed, see above")
+
+
+def _make_all(left: list[Job], places: Places, workers: int) -> tuple[int, int]:
+    """Make the runs and say so; how many failed, how many Ctrl-C left undone."""
+    from . import experiments
+
+    start, done, failed = time.monotonic(), 0, 0
+    try:
+        with closing(experiments.run_all(left, places, workers=workers)) as finished:
+            for made in finished:
+                if not isinstance(made, dict):
+                    failed += 1
+                    print(f"{made[0].folder} FAILED: {made[1]}", flush=True)
+                    continue
+                done += 1
+                undone, m = len(left) - done - failed, made["measures"]["fm"]
+                minutes = (time.monotonic() - start) / done * undone / 60
+                print(
+                    f"{made['variant']:16} {made['cues']:7} seed {made['seed']}: "
+                    f"rank-1 {100 * m['rank1']:5.1f}  mAP {100 * m['map']:5.1f}  "
+                    f"({undone} left, about {minutes:.0f} min)",
+                    flush=True,
+                )
+    except KeyboardInterrupt:  # while it drew a set, or between two runs
+        pass
+    return failed, len(left) - done - failed
 
 
 @app.command(rich_help_panel="Experiments")
@@ -108,7 +147,7 @@ def robustness(
     ] = None,
     results: Results = None,
     root: Root = None,
-    workers: Annotated[int, typer.Option(help="Processes that draw")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that draw")] = 2,
 ) -> None:
     """Measure the finished runs against occlusion, blur, box shift and clutter.
 
@@ -120,13 +159,17 @@ def robustness(
 
     folder = (runs or base() / "runs" / "ablate") / "toymarket"
     into = results_folder(results) / "toymarket-robustness.jsonl"
-    experiments.mend(into)
-    have = {(r["variant"], r["seed"]) for r in experiments.read(into)}
+    have = {(r["variant"], r["seed"]) for r in experiments.read(into, cut=True)}
     found = [
         (variant, int(path.parent.name.rpartition("-")[2]), path.parent)
         for variant in curves.VARIANTS
         for path in sorted(folder.glob(f"{variant}-[0-9]*/result.json"))
     ]
+    if not found:
+        raise DplibError(
+            f"{folder} has no finished run of {', '.join(curves.VARIANTS)}: python -m "
+            "dplib ablate makes them; or name the folder of its runs with --runs"
+        )
     todo = [f for f in found if f[:2] not in have]
     print(f"{len(found)} finished runs, {len(todo)} to measure")
     nets = [(v, seed, model.load(path)) for v, seed, path in todo]
@@ -151,11 +194,16 @@ def report(
 
     With intervals over seeds and people, a verdict for each claim of the paper, charts
     and robustness curves. Takes under a minute; few records are enough for a look.
+    Where `ablate` has written none yet, those that come with dplib are taken.
     """
     from . import experiments
     from . import report as evidence_report
 
-    found = evidence_report.load(results, data)
+    folder = results_folder(results)
+    mine = experiments.records_file(folder, data)
+    if results is None and not experiments.read(mine, cut=True):
+        folder = experiments.RESULTS  # those that are shipped
+    found = evidence_report.load(folder, data)
     page = evidence_report.write(found, out or base() / "docs")
     for line in evidence_report.sentences(found):
         print(f"- {line}")
@@ -163,4 +211,4 @@ def report(
         path = base() / "README.md"
         text = evidence_report.put(path.read_text("utf-8"), found)
         experiments.write(path, text.encode())
-    print(f"{page}: written, from {len(found.records)} records")
+    print(f"{page}: written, from {len(found.records)} records in {folder}")

@@ -144,6 +144,12 @@ def test_the_command_measures_each_finished_run_once(
     call = ["robustness", "--runs", str(tmp_path / "runs"), "--root", str(root)]
     call += ["--results", str(tmp_path / "results"), "--workers", "1"]
     first, again = (CliRunner().invoke(app, call) for _ in range(2))
+    nowhere = str(tmp_path / "nosuch")
+    wrong = CliRunner().invoke(app, [*call[:2], nowhere, *call[3:]])
+    assert wrong.exit_code == 1 and isinstance(wrong.exception, DplibError)
+    assert f"{tmp_path / 'nosuch/toymarket'} has no finished run" in str(
+        wrong.exception
+    )
     assert first.exit_code == again.exit_code == 0, first.output
     assert "1 finished runs, 1 to measure" in first.output
     assert "1 finished runs, 0 to measure" in again.output

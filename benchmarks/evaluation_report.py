@@ -1,4 +1,4 @@
-"""Table (benchmarks/README.md) and plot (docs/evaluation_cost.png) of evaluation.json.
+"""Tables (benchmarks/README.md) of the records, and the plot docs/evaluation_cost.png.
 
 python benchmarks/evaluation_report.py
 """
@@ -12,14 +12,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from dplib import plots
+from dplib import DplibError, plots
 
 HERE = Path(__file__).parent
 PLOT = HERE.parent / "docs" / "evaluation_cost.png"
-MARK = (
-    "<!-- table: python benchmarks/evaluation_report.py -->\n",
-    "<!-- /table -->",
-)
+END = "<!-- /table -->"
 STYLES = {  # colour, marker, line
     "matrix product": ("black", "", "--"),
     "dplib": ("blue", "o", "-"),
@@ -147,16 +144,83 @@ def _mib(value: float | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
+def reranking_table(record: dict[str, Any]) -> str:
+    """k-reciprocal re-ranking at Market-1501's size, and on the small set."""
+    m = record["machine"]
+    lines = [
+        "",
+        f"`{record['command']}`, {record['date']}, commit `{record['commit']}`: "
+        f"{m['cpu']}, {m['cores']} cores, {m['torch threads']} threads, PyTorch "
+        f"{m['versions']['torch']}. k1 = 20, k2 = 6, λ = 0.3; *difference*: the "
+        "largest from dplib's distances. “As called” is torchreid's function as its "
+        "program calls it, with distances that are squared twice.",
+        "",
+        "| | queries × gallery | seconds (runs) | peak MiB | rank-1 | mAP "
+        "| difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for part in ("small", "market"):
+        size = record[part]["size"]
+        for name, row in record[part]["rows"].items():
+            lines.append(
+                f"| {name} | {size['queries']:,} × {size['market']:,} | "
+                f"{_seconds(row)} | {_mib(row['peak MiB'])} | {100 * row['rank1']:.2f} | "
+                f"{100 * row['map']:.2f} | {row['max difference']:.2g} |"
+            )
+    bars = record["bars"]
+    lines += [
+        "",
+        f"- (d) {bars['seconds']['measured']:.1f} s (at most {bars['seconds']['bar']}),"
+        f" {bars['peak MiB']['measured']:,} MiB (at most {bars['peak MiB']['bar']:,})",
+        f"- {bars['times faster']['measured']:.1f} × faster than the dense method (at "
+        f"least {bars['times faster']['bar']}), with "
+        f"{bars['share of memory']['measured']:.2f} of its memory (at most "
+        f"{bars['share of memory']['bar']})",
+    ]
+    share = record["market"]["rows"]["dense"]["share beyond 1e-5"]
+    lines.append(
+        f"- at full size {share:.4%} of the values differ from the dense method by "
+        "more than 1e-5; we think of neighbours that float32 cannot tell apart"
+    )
+    return "\n".join([*lines, "", ""])
+
+
+def training_table(record: dict[str, Any]) -> str:
+    """The cost of feeding a step."""
+    m = record["machine"]
+    return (
+        f"\n`{record['command']}`, {record['date']}: {m['cpu']}, {m['cores']} cores, "
+        f"{m['torch threads']} threads, PyTorch {m['versions']['torch']}. "
+        f"{record['steps']} steps of {record['batch']} images, in turns:\n\n"
+        f"- from uint8 images, augmented: {record['A images/s']:,.0f} images/s\n"
+        f"- the same step on tensors that are ready: {record['B images/s']:,.0f}\n"
+        f"- ratio (median of pairs): {record['median paired ratio']:.2f}, bar "
+        f"{record['bar']}"
+        f"{'' if record['median paired ratio'] >= record['bar'] else ': **missed**'}\n"
+        f"- decoding alone: {record['decoding images/s']:,} images/s\n\n"
+    )
+
+
+def put(text: str, mark: str, new: str) -> str:
+    """``text`` with what stands between the marks made anew; DplibError without."""
+    start, end = f"<!-- {mark}: python benchmarks/evaluation_report.py -->\n", END
+    head, found, rest = text.partition(start)
+    if not found or end not in rest:
+        raise DplibError(f"benchmarks/README.md has no lines {start.strip()} and {end}")
+    return head + start + new + end + rest.partition(end)[2]
+
+
 def main() -> None:
-    record = json.loads((HERE / "results" / "evaluation.json").read_text("utf-8"))
-    if "sizes" not in record:
-        print("evaluation.json is of an older kind: run benchmarks/evaluation.py")
-        return
-    PLOT.write_bytes(plots.png(draw(record)))
     path = HERE / "README.md"
-    head, _, rest = path.read_text("utf-8").partition(MARK[0])
-    tail = rest.partition(MARK[1])[2]
-    path.write_text(head + MARK[0] + table(record) + MARK[1] + tail, encoding="utf-8")
+    text = path.read_text("utf-8")
+    made = {"table": table, "reranking": reranking_table, "training": training_table}
+    for mark, write in made.items():
+        name = "evaluation" if mark == "table" else mark
+        record = json.loads((HERE / f"results/{name}.json").read_text("utf-8"))
+        text = put(text, mark, write(record))
+        if mark == "table":
+            PLOT.write_bytes(plots.png(draw(record)))
+    path.write_text(text, encoding="utf-8")
     print("written: docs/evaluation_cost.png, benchmarks/README.md")
 
 

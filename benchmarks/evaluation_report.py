@@ -164,7 +164,8 @@ def reranking_table(record: dict[str, Any]) -> str:
         for name, row in record[part]["rows"].items():
             lines.append(
                 f"| {name} | {size['queries']:,} × {size['market']:,} | "
-                f"{_seconds(row)} | {_mib(row['peak MiB'])} | {100 * row['rank1']:.2f} | "
+                f"{_seconds(row)} | {_mib(row['peak MiB'])} | "
+                f"{100 * row['rank1']:.2f} | "
                 f"{100 * row['map']:.2f} | {row['max difference']:.2g} |"
             )
     bars = record["bars"]

@@ -99,15 +99,15 @@ def comparison_explorer(found: Evidence, *, cues: str = "layout") -> ipywidgets.
 
     def draw(change: object = None) -> None:
         pair = sides[more.value], sides[less.value]
-        if common_seeds(found, *pair):
-            result, drawn = compare(found, *pair, measure.value, seeds.value)
-            said = describe(more.value, less.value, result, measure.value)
-            fig = plots_published.draws(result, drawn, measure.value)
-            picture.value, picture.layout.display = plots.png(fig), None
-        else:
-            said = "No seed has been run for both."
+        if not common_seeds(found, *pair):
+            text.value = "No seed has been run for both."
             picture.value, picture.layout.display = b"", "none"
+            return
+        result, drawn = compare(found, *pair, measure.value, seeds.value)
+        said = describe(more.value, less.value, result, measure.value)
         text.value = html.escape(said)
+        fig = plots_published.draws(result, drawn, measure.value)
+        picture.value, picture.layout.display = plots.png(fig), None
 
     for side in (more, less):
         side.observe(choose, names="value")

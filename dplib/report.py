@@ -560,6 +560,7 @@ def write(found: Evidence, out: str | Path) -> Path:
 
 # --- the README -----------------------------------------------------------------------
 
+SHOWN = ("part_in_full", "context", "order_fixed", "head_linear")  # of the questions
 MARK = "<!-- evidence: python -m dplib report -->\n", "<!-- /evidence -->"
 
 
@@ -579,11 +580,20 @@ def summary(found: Evidence) -> str:
     header = ["table", "", "rank-1", "mAP", "ours: rank-1", "mAP"]
     grid = _grid(header, rows)
     lines = "\n".join(f"- {s}" for s in sentences(found))
+    asked = found.verdicts(QUESTIONS, "map", correct=False)
+    told = [
+        f"- {c.text}: mAP {asked[c.id]} ({asked[c.id].seeds} seeds)"
+        for c in QUESTIONS
+        if c.id in SHOWN and c.id in asked
+    ]
     return (
         f"\nPublished on Market-1501; ours on {found.name}, {many}, mean ± standard "
         f"deviation:\n\n{grid}\n\nThe paper's claims, with intervals over seeds and "
         f"people, corrected by Holm's procedure:\n\n{lines}\n\n"
         f"![{claims_alt(found)}](docs/evidence/claims.png)\n\n"
+        "Questions of ours, intervals of 95 %, not corrected:\n\n"
+        + "\n".join(told)
+        + "\n\n"
     )
 
 

@@ -43,6 +43,9 @@ class Evidence:
     pids: dict[str, list[int]]  # by cues
     curves: list[Record]  # of robustness
     longer: list[Record] = field(default_factory=list)  # runs of more epochs
+    _verdicts: dict[tuple[object, ...], dict[str, Difference]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def name(self) -> str:
@@ -55,9 +58,12 @@ class Evidence:
     def verdicts(
         self, claims: Sequence[Claim], measure: str, correct: bool = True
     ) -> dict[str, Difference]:
-        return evidence.verdicts(
-            self.records, self.pids["layout"], claims, measure, correct=correct
-        )
+        key = (*(c.id for c in claims), measure, correct)
+        if key not in self._verdicts:  # 20,000 resamples each, asked for several times
+            self._verdicts[key] = evidence.verdicts(
+                self.records, self.pids["layout"], claims, measure, correct=correct
+            )
+        return self._verdicts[key]
 
 
 def load(results: str | Path | None = None, data: str = "toymarket") -> Evidence:

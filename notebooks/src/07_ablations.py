@@ -63,7 +63,7 @@ for number in (4, 6, 7):
         print(f"    {row:30} rank-1 {rank1:.2f}   mAP {map_:.2f}")
 
 # %% [markdown]
-# Its text turns the rows into claims, each of the form *A is better than B*:
+# Its text makes claims of them, *A is better than B*:
 
 # %% tags=["nbval-check-output"]
 for c in CLAIMS:
@@ -358,7 +358,7 @@ plots.show(
 )
 
 # %% [markdown]
-# In sentences, by both measures:
+# In sentences:
 
 # %% tags=["nbval-check-output"]
 for line in report.sentences(found):

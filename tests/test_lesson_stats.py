@@ -95,9 +95,6 @@ def test_words_leave_out_fences_and_details() -> None:
         ({"proofs": 2}, "2 proofs < 3"),
         ({"proofs": 2, "name": "06_x"}, None),
         ({"described": 6}, "1 figures without alt text"),
-        ({"seconds": 75}, None),
-        ({"seconds": 76}, "76 s > 75 s"),
-        ({"seconds": 160, "name": "00_x"}, None),
     ],
 )
 def test_bars(change: dict[str, float], said: str | None) -> None:

@@ -3,7 +3,8 @@
     python tools/lesson_stats.py
 
 Lengths, prose and proofs are counted in the source, size and figures in the notebook
-that was built from it; the seconds are those of its last build.
+that was built from it; the seconds are those of its last build, so they are the
+lesson's only when nothing else ran.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
 LONG_LINES, CLASS_LINES, MEDIAN_LINES = 15, 25, 9
 PROSE = 0.45, 0.65  # least and most
-SECONDS, TIMED = 75, range(1, 10)  # lesson 0 is the main job and trains for minutes
 MIN_PROOFS, PROVING = 3, range(2, 6)  # assert_close, in these lessons
 
 
@@ -133,7 +133,6 @@ def missed(s: Stats) -> list[str]:
     """The bars that a lesson misses, in words."""
     most, least_prose, most_prose = tool.MAX_BYTES / 1e6, *PROSE
     proving = int(s.name[:2]) in PROVING
-    timed = int(s.name[:2]) in TIMED
     bare = s.figures - s.described
     share = f"prose {s.prose:.0%}, not {least_prose:.0%} to {most_prose:.0%}"
     bars = (
@@ -144,7 +143,6 @@ def missed(s: Stats) -> list[str]:
         (s.megabytes > most, f"{s.megabytes:.2f} MB > {most:g}"),
         (proving and s.proofs < MIN_PROOFS, f"{s.proofs} proofs < {MIN_PROOFS}"),
         (bare, f"{bare} figures without alt text"),
-        (timed and (s.seconds or 0) > SECONDS, f"{s.seconds} s > {SECONDS} s"),
     )
     return [text for is_missed, text in bars if is_missed]
 

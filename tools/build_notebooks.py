@@ -191,6 +191,7 @@ def state(source: Path) -> str:
 def build(source: Path, *, progress: bool = True) -> None:
     """Execute `source` and write its notebook; DplibError when it is not fit."""
     nb = read_source(source)
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     start = time.monotonic()
     temporary = Path(tempfile.mkdtemp(prefix="dplib-build-"))
     env = {
@@ -206,7 +207,7 @@ def build(source: Path, *, progress: bool = True) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
     save(nb, source)
     seconds = time.monotonic() - start
-    note_time(source, seconds)
+    note_time(source, seconds, load)
     print(f"{built(source).name}: built in {seconds:.0f} s")
 
 
@@ -214,8 +215,12 @@ def times_file(source: Path) -> Path:
     return source.parents[2] / "benchmarks" / "results" / "lessons.json"
 
 
-def note_time(source: Path, seconds: float) -> None:
-    """Record how long a lesson took from a fresh kernel, and with how many threads."""
+def note_time(source: Path, seconds: float, load: float | None = None) -> None:
+    """Record how long a lesson took from a fresh kernel, with how many threads.
+
+    load: of the machine just before; above 0.5 something else ran, and the seconds
+    are not the lesson's.
+    """
     path = times_file(source)
     known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     threads = os.environ.get("OMP_NUM_THREADS")
@@ -223,6 +228,7 @@ def note_time(source: Path, seconds: float) -> None:
         "seconds": round(seconds),
         "threads": int(threads) if threads else os.cpu_count(),
         "cores": os.cpu_count(),
+        "load before": load,
         "date": time.strftime("%Y-%m-%d"),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -185,7 +185,9 @@ def test_verify_is_silent_on_counts_that_agree(
     monkeypatch.setitem(datasets.PUBLISHED, "market1501", published)
     with pytest.raises(DatasetError) as e:
         datasets.verify(market)
-    assert str(e.value).count("published") == 2  # the one count, and "published set"
+    said, _, table = str(e.value).partition("\n")
+    assert said.count("published") == 2  # the one count, and "published set"
+    assert [x.split()[0] for x in table.splitlines() if "✗" in x] == ["cameras"]
     assert "cameras: 3 found, 6 published" in str(e.value)
     monkeypatch.setitem(published, "cameras", 3)
     assert "train pids" in datasets.verify(market)

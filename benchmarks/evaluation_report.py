@@ -70,13 +70,9 @@ def draw(record: dict[str, Any]) -> Figure:
 
 def table(record: dict[str, Any]) -> str:
     """Three tables in Markdown, from the record alone."""
-    here = record["machine"]
     lines = [
         "",
-        f"`{record['command']}`, {record['date']}, commit `{record['commit']}`: "
-        f"{here['cpu']}, {here['cores']} cores, {here['torch threads']} threads, "
-        f"{here['memory GiB']} GiB, PyTorch {here['versions']['torch']}, NumPy "
-        f"{here['versions']['numpy']}.",
+        _origin(record),
         "",
         "**(a) Distances given**, 3,368 × 15,913: median seconds (runs), and the peak "
         "of memory beside what was there before.",
@@ -136,6 +132,17 @@ def table(record: dict[str, Any]) -> str:
     return "\n".join([*lines, "", ""])
 
 
+def _origin(record: dict[str, Any]) -> str:
+    """Command, date, commit (older records have none), machine and versions."""
+    m = record["machine"]
+    commit = f", commit `{record['commit']}`" if "commit" in record else ""
+    return (
+        f"`{record['command']}`, {record['date']}{commit}: {m['cpu']}, {m['cores']} "
+        f"cores, {m['torch threads']} threads, {m['memory GiB']} GiB, PyTorch "
+        f"{m['versions']['torch']}, NumPy {m['versions']['numpy']}."
+    )
+
+
 def _seconds(row: dict[str, Any]) -> str:
     return f"{row['median seconds']:.3g} ({row['runs']})"
 
@@ -146,14 +153,11 @@ def _mib(value: float | None) -> str:
 
 def reranking_table(record: dict[str, Any]) -> str:
     """k-reciprocal re-ranking at Market-1501's size, and on the small set."""
-    m = record["machine"]
     lines = [
         "",
-        f"`{record['command']}`, {record['date']}, commit `{record['commit']}`: "
-        f"{m['cpu']}, {m['cores']} cores, {m['torch threads']} threads, PyTorch "
-        f"{m['versions']['torch']}. k1 = 20, k2 = 6, λ = 0.3; *difference*: the "
-        "largest from dplib's distances. “As called” is torchreid's function as its "
-        "program calls it, with distances that are squared twice.",
+        f"{_origin(record)} k1 = 20, k2 = 6, λ = 0.3; *difference*: the largest from "
+        "dplib's distances. “As called” is torchreid's function as its program calls "
+        "it, with distances that are squared twice.",
         "",
         "| | queries × gallery | seconds (runs) | peak MiB | rank-1 | mAP "
         "| difference |",
@@ -188,11 +192,9 @@ def reranking_table(record: dict[str, Any]) -> str:
 
 def training_table(record: dict[str, Any]) -> str:
     """The cost of feeding a step."""
-    m = record["machine"]
     return (
-        f"\n`{record['command']}`, {record['date']}: {m['cpu']}, {m['cores']} cores, "
-        f"{m['torch threads']} threads, PyTorch {m['versions']['torch']}. "
-        f"{record['steps']} steps of {record['batch']} images, in turns:\n\n"
+        f"\n{_origin(record)} {record['steps']} steps of {record['batch']} images, in "
+        "turns:\n\n"
         f"- from uint8 images, augmented: {record['A images/s']:,.0f} images/s\n"
         f"- the same step on tensors that are ready: {record['B images/s']:,.0f}\n"
         f"- ratio (median of pairs): {record['median paired ratio']:.2f}, bar "

@@ -108,17 +108,8 @@ def train(
             "pattern": pattern,
         }
         more = [w for k, v in given.items() if v for w in (f"--{k}", str(v))]
-        words = [
-            "python",
-            "-m",
-            "dplib",
-            "evaluate",
-            str(folder),
-            "--data",
-            data,
-            *more,
-        ]
-        print(f"Evaluate it: {shlex.join(words)}")
+        words = shlex.join([str(folder), "--data", data, *more])
+        print(f"Evaluate it: python -m dplib evaluate {words}")
         return
     from . import model
 

@@ -385,8 +385,7 @@ def false_winners(
             made.append((abs(found.value), won, variant))
     if not made:
         raise EvidenceError("no variant has two seeds yet: python -m dplib ablate")
-    gaps, won_, variants = zip(*made, strict=True)
-    return Winners(gaps, won_, variants)
+    return Winners(*zip(*made, strict=True))
 
 
 def asleep(record: Record, share: float = 0.9) -> list[str]:

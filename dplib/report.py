@@ -31,7 +31,7 @@ from dplib.variants import VARIANTS
 LABELS = {(v.name, v.cues): v.label for v in VARIANTS}
 MEASURES = ("rank1", "map")
 NAMES = plots_published.NAMES
-PRETRAINED = "imagenet_"  # begins the names of variants that start from ImageNet
+IMAGENET = "imagenet_"  # begins the names of variants that start from its weights
 
 
 @dataclass(frozen=True)
@@ -288,24 +288,30 @@ def cues_beside(found: Evidence, measure: str = "map") -> str:
     return _grid(header, rows)
 
 
+def from_imagenet(found: Evidence, claim: Claim, measure: str) -> Difference | None:
+    """A claim's difference between nets that start from ImageNet; None without runs."""
+    more, less = (
+        side._replace(variant=IMAGENET + side.variant)
+        for side in (claim.more, claim.less)
+    )
+    try:
+        return evidence.compare(
+            found.records, found.pids["layout"], more, less, measure
+        )
+    except evidence.EvidenceError:
+        return None
+
+
 def starts_beside(found: Evidence, measure: str = "map") -> str:
     """The claims from random and from ImageNet weights, intervals of 95 %."""
+    random = found.verdicts(CLAIMS, measure, correct=False)
     rows = []
     for c in CLAIMS:
-        cells = [c.text, f"{c.published[MEASURES.index(measure)]:+.2f}"]  # type: ignore[index]
-        for prefix in ("", PRETRAINED):
-            more, less = (
-                s._replace(variant=prefix + s.variant) for s in (c.more, c.less)
-            )
-            try:
-                d = evidence.compare(
-                    found.records, found.pids["layout"], more, less, measure
-                )
-            except evidence.EvidenceError:
-                break
-            cells.append(f"{d} ({d.seeds})")
-        else:
-            rows.append(cells)
+        pretrained = from_imagenet(found, c, measure)
+        if c.published and c.id in random and pretrained is not None:
+            both = (f"{d} ({d.seeds})" for d in (random[c.id], pretrained))
+            printed = c.published[MEASURES.index(measure)]
+            rows.append([c.text, f"{printed:+.2f}", *both])
     header = [f"claim, {NAMES[measure]} (seeds)", "published", "random", "ImageNet"]
     return _grid(header, rows)
 
@@ -599,7 +605,20 @@ def summary(found: Evidence) -> str:
         f"![{claims_alt(found)}](docs/evidence/claims.png)\n\n"
         "Questions of ours, intervals of 95 %, not corrected:\n\n"
         + "\n".join(told)
-        + "\n\n"
+        + f"\n\n{further(found)}\n\n"
+    )
+
+
+def further(found: Evidence) -> str:
+    """How many of the paper's differences have its sign from ImageNet weights."""
+    made = [d for c in CLAIMS if (d := from_imagenet(found, c, "map")) is not None]
+    if not made:
+        return "No training from ImageNet weights yet."
+    agree = sum(d.value > 0 for d in made)
+    seeds = max(d.seeds for d in made)
+    return (
+        f"From ImageNet weights (MobileNetV2, {seeds} seed{'s' * (seeds > 1)}), "
+        f"{agree} of {len(made)} differences in mAP have the paper's sign."
     )
 
 

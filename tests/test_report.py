@@ -195,3 +195,6 @@ def test_gains_from_imagenet_stand_beside_those_from_nothing(few: Evidence) -> N
     assert rows[0].startswith("| BLSTM parts help the global branch | +5.11 |")
     assert rows[0].endswith(f"{gain} (1) |")
     assert rows[0] in report.page(both)
+    # BLSTM parts help; fc is made equal to fm, which is no gain
+    assert "(MobileNetV2, 1 seed), 1 of 2 differences" in report.summary(both)
+    assert "No training from ImageNet" in report.summary(few)

@@ -21,7 +21,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import IO, Any
@@ -34,7 +34,9 @@ from dplib import (
     datasets,
     descriptors,
     evaluation,
+    presets,
     records,
+    stamps,
     toymarket,
     training,
 )
@@ -72,12 +74,8 @@ class Places:
 
 
 def code_hash() -> str:
-    """First 12 hex digits of the SHA-256 of the code that trains and measures."""
-    digest = hashlib.sha256()
-    for name in _CODE:
-        source = (Path(__file__).parent / f"{name}.py").read_bytes()
-        digest.update(source.replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:12]
+    """The stamp of the code that trains and measures, see ``stamps``."""
+    return stamps.of_modules(*_CODE)
 
 
 # --- records --------------------------------------------------------------------------
@@ -359,7 +357,7 @@ def _asked(job: Job, places: Places) -> Record:
         "variant": job.variant.name,
         "label": job.variant.label,
         "seed": job.seed,
-        "preset": json.loads(json.dumps(asdict(preset))),
+        "preset": presets.as_record(preset),
         "generator": drawn if job.data == "toymarket" else None,
         "threads": places.threads,
     }
@@ -397,7 +395,9 @@ def _take_up(out: Path, begun: Record) -> Record | None:
     finished: Record | None = _json(done) if done.exists() else None
     was = [x for x in (_json(note) if note.exists() else None, finished) if x]
     held = done.exists() or (out / "checkpoint.pt").exists()
-    differ = [d for x in was for d in _differences({**begun, **x}, begun, begun)]
+    differ = [
+        d for x in was for d in _differences({**begun, **_completed(x)}, begun, begun)
+    ]
     if held and not was:
         differ = ["nothing tells what its checkpoint was trained on"]
     if held and differ:
@@ -429,6 +429,17 @@ def _differences(was: Any, now: Any, keys: Iterable[str], path: str = "") -> lis
         elif a != b:
             found.append(f"{name}: {a} → {b}")
     return found
+
+
+def _completed(record: Record) -> Record:
+    """The record with a full preset.
+
+    A field that a record does not have was not there yet when it was made: it means
+    that field's default, so that a new field leaves older records valid.
+    """
+    if "preset" not in record:
+        return record
+    return {**record, "preset": presets.with_defaults(record["preset"])}
 
 
 def _mean(rows: list[dict[str, float]], key: str) -> float | None:
@@ -465,7 +476,7 @@ def remaining(queue: Sequence[Job], places: Places) -> list[Job]:
         if record is None:
             left.append(job)
             continue
-        differ = _differences(record, _asked(job, places), _RECIPE)
+        differ = _differences(_completed(record), _asked(job, places), _RECIPE)
         if differ:
             raise RecordError(
                 f"{path} has {job.variant.name}, seed {job.seed}, of another recipe: "

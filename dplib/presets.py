@@ -6,9 +6,11 @@ half an hour there; ``paper`` is §4.1 to the letter; ``authors`` is their progr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dplib import DplibError
 
@@ -133,3 +135,19 @@ def get(name: str) -> Preset:
     except KeyError:
         known = ", ".join(PRESETS)
         raise DplibError(f"unknown preset {name!r}: choose one of {known}") from None
+
+
+def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's settings as JSON has them, with the default of each missing field.
+
+    Records and checkpoints hold the settings that existed when they were made. A field
+    that came later is missing there and had, in effect, its default.
+    """
+    known = {f.name: f.default for f in fields(Preset) if f.default is not MISSING}
+    defaults: dict[str, Any] = json.loads(json.dumps(known))
+    return {**defaults, **settings}
+
+
+def as_record(preset: Preset) -> dict[str, Any]:
+    """A preset's settings as JSON has them: tuples become lists."""
+    return dict(json.loads(json.dumps(asdict(preset))))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import hashlib
 import io
 import json
 import math
@@ -20,39 +19,27 @@ import shutil
 import signal
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
 from concurrent.futures import (
     BrokenExecutor,
     Executor,
     ProcessPoolExecutor,
     as_completed,
 )
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from tqdm import tqdm
 
 from dplib import DplibError
 from dplib.toybody import Identity
-from dplib.toypeople import (
-    CUES,
-    DIFFICULTY,
-    DISTRACTORS,
-    JUNK,
-    Difficulty,
-    check,
-    identity,
-    pick,
-    rng_for,
-    whole,
-)
-from dplib.toypictures import VIEWPOINTS, Conditions, draw, render, usual_yaw
+from dplib.toypeople import CUES, DIFFICULTY, Difficulty, check, identity, whole
+from dplib.toypictures import VIEWPOINTS, Conditions, draw, render
+from dplib.toyshots import FOLDERS, Settings, Shot, Task, list_tasks, shots_of
 
 __all__ = [
     "CUES",
     "DIFFICULTY",
+    "FOLDERS",
     "VERSION",
     "VIEWPOINTS",
     "Conditions",
@@ -66,171 +53,15 @@ __all__ = [
 ]
 
 VERSION = "1.0"
-FOLDERS = ("bounding_box_train", "bounding_box_test", "query", "gt_bbox")
-_SOURCES = (
-    "toybody", "toycloth", "toyheads", "toyfigures", "toyscenes", "toypeople",
-    "toypictures", "toymarket",
-)  # fmt: skip
+# The stamp of every drawn set and of every record that was made with one. It names
+# what is drawn, so it changes when a picture changes: tests/test_toymarket.py holds
+# the statements of the drawing code, and sixteen pictures to the last pixel.
+GENERATOR = "6d52255f1826"
 
 
 def generator_hash() -> str:
-    """First 12 hex digits of the SHA-256 of the drawing code (any line endings)."""
-    digest = hashlib.sha256()
-    for name in _SOURCES:
-        source = (Path(__file__).parent / f"{name}.py").read_bytes()
-        digest.update(source.replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:12]
-
-
-# --- the set ------------------------------------------------------------------------
-
-
-class Shot(NamedTuple):
-    """One image of the set: its place, who is on it, how it is taken."""
-
-    folder: str
-    file: str
-    pid: int
-    person: int
-    camera: int
-    conditions: Conditions
-
-
-@dataclass(frozen=True)
-class _Settings:
-    train_pids: int
-    test_pids: int
-    seed: int
-    cues: str
-    generator: str
-
-    @property
-    def distractors(self) -> int:
-        return 2 * self.test_pids
-
-    @property
-    def junk(self) -> int:
-        return self.test_pids * 3 // 2
-
-
-def _split(s: _Settings) -> tuple[list[int], list[int]]:
-    """Pids for training and test: whole groups, interleaved as in Market-1501."""
-    pids = np.arange(1, s.train_pids + s.test_pids + 1)
-    groups = [
-        pids[i : i + DIFFICULTY.group] for i in range(0, len(pids), DIFFICULTY.group)
-    ]
-    order = rng_for("split", s.seed).permutation(len(groups))
-    line = np.concatenate([groups[i] for i in order])
-    return sorted(line[: s.train_pids].tolist()), sorted(line[s.train_pids :].tolist())
-
-
-def _conditions(
-    s: _Settings, key: tuple[int, ...], base_yaw: float, track_light: int
-) -> Conditions:
-    """The nuisances of one image, rounded to what ``nuisance.csv`` holds."""
-    d, rng = DIFFICULTY, rng_for("box", s.seed, CUES.index(s.cues), *key)
-    rough = 2.5 if rng.random() < d.bad_box else 1.0
-    u = rng.random(4)
-    occlusion = float(rng.uniform(*d.occlusion)) if u[0] < d.occluded else 0.0
-    blur = float(rng.uniform(*d.blur)) if u[1] < d.blurred else 0.0
-    dx, dy, ds = (float(np.clip(v, -2.5, 2.5)) * rough for v in rng.normal(size=3))
-    seeds = rng.integers(1 << 32, size=3).tolist()
-    yaw = (base_yaw + float(rng.normal(0, d.yaw[1]))) % 360
-    return Conditions(
-        seeds[0],
-        round(occlusion, 3),
-        round(blur, 3),
-        round(dx * d.shift[0], 4),
-        round(dy * d.shift[1], 4),
-        round(min(1.7, max(0.5, d.scale[0] + ds * d.scale[1])), 4),
-        round(float(rng.random()), 4),
-        round(yaw, 2),
-        seeds[1],
-        track_light if u[2] < d.light_shared else seeds[2],
-        d.clutter,
-    )
-
-
-def _file(pid: int, camera: int, sequence: int, frame: int, box: int) -> str:
-    head = "-1" if pid < 0 else f"{pid:04d}"
-    return f"{head}_c{camera}s{sequence}_{frame:06d}_{box:02d}.jpg"
-
-
-def _person_shots(s: _Settings, pid: int, test: bool) -> Iterator[Shot]:
-    """All images of one pid: tracks in several cameras, some moments in each."""
-    code, d = CUES.index(s.cues), DIFFICULTY
-    rng = rng_for("track", s.seed, code, pid)
-    count = 1 + int(rng.choice(6, p=np.array(d.cameras) / sum(d.cameras)))
-    for camera in sorted(rng.permutation(6)[: max(2, count)] + 1):
-        camera = int(camera)
-        track = rng_for("track", s.seed, code, pid, camera)
-        n = int(track.choice([2, 3, 4], p=[0.5, 0.35, 0.15]))
-        if test:  # one moment more for the query
-            n = int(track.choice([2, 3, 4], p=[0.15, 0.4, 0.45]))
-        sequence, start = int(track.integers(1, 7)), int(track.integers(900, 90_000))
-        base_yaw = usual_yaw(int(track.integers(1 << 32)), camera)
-        light = int(track.integers(1 << 32))
-        asked = int(track.integers(n)) if test else -1
-        extra = int(track.choice([1, 2], p=[0.75, 0.25]))
-        boxed = {asked, *((asked + i) % n for i in range(1, extra + 1))}
-        for k in range(n):
-            frame = start + 25 * k + int(track.integers(10))
-            key = (int(test), pid, camera, k)
-            c = _conditions(s, key, base_yaw, light)
-            folder = "query" if k == asked else FOLDERS[int(test)]
-            name = _file(pid, camera, sequence, frame, 0 if k == asked else 1)
-            yield Shot(folder, name, pid, pid, camera, c)
-            if test and k in boxed:  # the same moment in a hand-drawn box
-                name = _file(pid, camera, sequence, frame, 0)
-                fair = c._replace(shift_x=0.0, shift_y=0.0, scale=1.0)
-                yield Shot("gt_bbox", name, pid, pid, camera, fair)
-
-
-def _stray_shot(s: _Settings, index: int, junk: bool) -> Shot:
-    """A distractor (pid 0), or junk (pid -1): a box that holds no proper person."""
-    code = CUES.index(s.cues)
-    first = JUNK if junk else DISTRACTORS
-    rng = rng_for("track", s.seed, code, first + index)
-    camera = int(rng.integers(1, 7))
-    base_yaw = usual_yaw(int(rng.integers(1 << 32)), camera)
-    light = int(rng.integers(1 << 32))
-    c = _conditions(s, (2 + junk, index, camera, 0), base_yaw, light)
-    if junk:
-        kind = pick(rng, legs=0.25, head=0.1, half=0.25, ground=0.25, crowd=0.15)
-        u = float(rng.uniform(0.8, 1.2))
-        sign = float(rng.choice([-1, 1]))
-        c = {
-            "legs": c._replace(shift_y=-0.5 * u, scale=1.3),
-            "head": c._replace(shift_y=0.62 * u, scale=1.6),
-            "half": c._replace(shift_x=sign * 0.45 * u),
-            "ground": c._replace(scale=0.34 * u, shift_y=0.2, shift_x=sign * 0.2),
-            "crowd": c._replace(clutter=7.0, occlusion=0.6, shift_x=sign * 0.2),
-        }[kind]
-        c = c._replace(
-            shift_x=round(c.shift_x, 4), shift_y=round(c.shift_y, 4),
-            scale=round(c.scale, 4),
-        )  # fmt: skip
-    pid = -1 if junk else 0
-    frame = 40 * index + int(rng.integers(40))
-    name = _file(pid, camera, int(rng.integers(1, 7)), frame, 1)
-    return Shot("bounding_box_test", name, pid, first + index, camera, c)
-
-
-_Task = tuple[str, int]  # role and number; one task draws all images of one person
-
-
-def _tasks(s: _Settings) -> list[_Task]:
-    train, test = _split(s)
-    tasks = [("train", p) for p in train] + [("test", p) for p in test]
-    tasks += [("distractor", i) for i in range(s.distractors)]
-    return tasks + [("junk", i) for i in range(s.junk)]
-
-
-def _shots(s: _Settings, task: _Task) -> Iterable[Shot]:
-    role, number = task
-    if role in ("train", "test"):
-        return _person_shots(s, number, role == "test")
-    return [_stray_shot(s, number, role == "junk")]
+    """Twelve hex digits that stand for what the drawing code draws."""
+    return GENERATOR
 
 
 _COLUMNS = (
@@ -244,11 +75,11 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _draw_tasks(folder: str, s: _Settings, tasks: list[_Task]) -> list[list[str]]:
+def _draw_tasks(folder: str, s: Settings, tasks: list[Task]) -> list[list[str]]:
     """Draw these people's images into the folder; returns their rows."""
     rows = []
     for task in tasks:
-        for shot in _shots(s, task):
+        for shot in shots_of(s, task):
             c = shot.conditions
             who = identity(shot.person, s.seed, s.cues)
             data, _ = render(who, shot.camera, c, s.cues)
@@ -269,20 +100,20 @@ def _ignore_interrupt() -> None:
 
 
 def _draw_all(
-    folder: Path, s: _Settings, workers: int, progress: bool
+    folder: Path, s: Settings, workers: int, progress: bool
 ) -> list[list[str]]:
-    tasks = _tasks(s)
+    todo = list_tasks(s)
     bar = tqdm(
-        total=len(tasks), desc="drawing ToyMarket", unit="person", disable=not progress
+        total=len(todo), desc="drawing ToyMarket", unit="person", disable=not progress
     )
     rows: list[list[str]] = []
     with bar:
         if workers == 1:
-            for task in tasks:
+            for task in todo:
                 rows += _draw_tasks(str(folder), s, [task])
                 bar.update()
             return rows
-        chunks = [tasks[i : i + 8] for i in range(0, len(tasks), 8)]
+        chunks = [todo[i : i + 8] for i in range(0, len(todo), 8)]
         pool: Executor = ProcessPoolExecutor(
             min(workers, len(chunks)), initializer=_ignore_interrupt
         )
@@ -300,7 +131,7 @@ def _draw_all(
     return rows
 
 
-def _state(folder: Path, s: _Settings) -> str:
+def _state(folder: Path, s: Settings) -> str:
     """Why the set in the folder must be redrawn; empty if it is as asked."""
     try:
         record = json.loads((folder / "toymarket.json").read_text("utf-8"))
@@ -361,7 +192,7 @@ def generate(
     check(cues in CUES, f"cues={cues!r}: expected one of {', '.join(CUES)}")
     root = Path(root)
     target = root / "ToyMarket"
-    s = _Settings(
+    s = Settings(
         int(train_pids),
         int(test_pids),
         int(seed),
@@ -416,12 +247,12 @@ def generate(
     return target
 
 
-def _megabytes(s: _Settings) -> int:
+def _megabytes(s: Settings) -> int:
     images = 10 * s.train_pids + 22 * s.test_pids + s.distractors + s.junk
     return max(1, math.ceil(images * 4.4 / 1024))  # blocks of 4 KB on most disks
 
 
-def _finish(made: Path, s: _Settings, rows: list[list[str]]) -> None:
+def _finish(made: Path, s: Settings, rows: list[list[str]]) -> None:
     order = {name: i for i, name in enumerate(FOLDERS)}
     rows.sort(key=lambda r: (order[r[0]], r[1]))
     text = io.StringIO()

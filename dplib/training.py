@@ -17,7 +17,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from dplib.datasets import ReIDData
 from dplib.descriptors import pick_device
 from dplib.losses import LossParts, deep_person_loss
 from dplib.model import CheckpointError, DeepPerson, load_state
-from dplib.presets import Preset
+from dplib.presets import Preset, as_record, with_defaults
 from dplib.sampling import PKSampler
 
 History = list[dict[str, float]]
@@ -186,7 +186,7 @@ class _Run:
         self.iteration, self.history = 0, History()
         self.total = preset.epochs * len(self.sampler)
         self.identity = {  # what makes it this run and no other
-            **json.loads(json.dumps(asdict(preset))),
+            **as_record(preset),
             "data": data.name,
             "images": len(data.train),
             "seed": seed,
@@ -337,7 +337,7 @@ class _Run:
         advice = "choose another folder, or resume=False to start over"
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            identity = json.loads(state["identity"])
+            identity = with_defaults(json.loads(state["identity"]))
         except Exception as e:
             raise CheckpointError(
                 f"checkpoint {self.path}: cannot be read ({type(e).__name__}); it "

@@ -331,6 +331,21 @@ def test_a_record_of_another_recipe_is_refused(
         experiments.remaining([job("stripes")], where)
 
 
+def test_a_field_that_came_later_means_its_default(
+    done: tuple[Places, Record], tmp_path: Path
+) -> None:
+    where, path = copy_of(done, tmp_path)
+    (record,) = experiments.read(path)
+    assert record["preset"].pop("part_units") != 256  # the recipe's, not the default
+    assert record["preset"].pop("flip") == 0.5
+    path.write_text(json.dumps(record) + "\n")
+    with pytest.raises(RecordError, match=r"recipe: preset part_units: 256 → \d+; rem"):
+        experiments.remaining([job("stripes")], where)
+    record["preset"]["part_units"] = job("stripes").preset().part_units
+    path.write_text(json.dumps(record) + "\n")
+    assert experiments.remaining([job("stripes")], where) == []
+
+
 def test_a_line_cut_short_is_dropped_and_a_damaged_one_named(
     done: tuple[Places, Record], tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from PIL import Image, ImageFilter
 from record import write
 
 from dplib import presets, training, transforms
-from dplib.datasets import ReIDData, Sample
+from dplib.samples import ReIDData, Sample
 
 BAR = 0.95  # A's speed as a share of B's
 

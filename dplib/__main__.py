@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import (
+from dplib import (
     DplibError,
     __version__,
     cli_experiments,
@@ -24,7 +24,16 @@ from . import (
     records,
     workspace,
 )
-from .options import Csv, KindOption, Pattern, Root, Split, base, load_data, root_folder
+from dplib.options import (
+    Csv,
+    KindOption,
+    Pattern,
+    Root,
+    Split,
+    base,
+    load_data,
+    root_folder,
+)
 
 app = typer.Typer(
     help="Deep-Person in notebooks: learn, train and use person re-identification.",
@@ -157,7 +166,7 @@ def progress(
     ] = None,
 ) -> None:
     """List which exercises you have passed, from your saved notebooks."""
-    from . import progress as the_progress
+    from dplib import progress as the_progress
 
     print(the_progress.table(the_progress.read(folder or base() / "my-lessons")))
 
@@ -168,7 +177,7 @@ def progress(
 @data_app.command("list")
 def data_list(root: Root = None) -> None:
     """The data sets that dplib knows, which are there, and how to get the rest."""
-    from . import datasets, doctor
+    from dplib import datasets, doctor
 
     for name in datasets.NAMES:
         print(doctor.find_data(name, root_folder(root)))
@@ -184,7 +193,7 @@ def data_verify(
     pattern: Pattern = None,
 ) -> None:
     """Compare a data set with its published counts."""
-    from . import datasets
+    from dplib import datasets
 
     where = root_folder(root)
     drawn = any((p / "toymarket.json").is_file() for p in (where, where / "ToyMarket"))
@@ -205,7 +214,7 @@ def data_unpack(
     ] = None,
 ) -> None:
     """Unpack a data set's archive among the data sets; no file can get elsewhere."""
-    from . import archives
+    from dplib import archives
 
     where = archives.unpack(archive, root_folder(root), password=password)
     print(f"Unpacked: {where}")
@@ -223,7 +232,7 @@ def data_toymarket(
     cues: Annotated[Cues, typer.Option(help="Where identity lies")] = Cues.layout,
 ) -> None:
     """Draw ToyMarket, the embedded data set."""
-    from . import toymarket
+    from dplib import toymarket
 
     path = toymarket.generate(
         root_folder(root),
@@ -242,10 +251,10 @@ def data_toymarket(
 @app.command(rich_help_panel="Data and set-up")
 def doctor(root: Root = None) -> None:
     """Tell what is installed and found, and what to do about the rest."""
-    from . import doctor as the_doctor
+    from dplib import doctor
 
     bad = 0
-    for finding in the_doctor.examine(root):
+    for finding in doctor.examine(root):
         print(finding)
         bad += finding.ok is False
     print(

@@ -23,7 +23,7 @@ from typing import IO, NamedTuple
 
 from tqdm import tqdm
 
-from dplib.datasets import DatasetError
+from dplib.samples import DatasetError
 
 _CHUNK = 1 << 20
 _ENDINGS = re.compile(r"\.(zip|tar|tgz|txz|tbz2|tar\.(gz|xz|bz2))$", re.IGNORECASE)

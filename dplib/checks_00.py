@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .checks import exercise
+from dplib.checks import exercise
 
 _RANKS = [[2, 4], [1], [1, 2, 9], [3], [7, 1]]  # 3 of 5 queries are right at rank 1
 

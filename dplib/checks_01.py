@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .checks import exercise
+from dplib.checks import exercise
 
 _NAMES = {  # name: (pid, camid)
     "cam12-person7-0003.jpg": (7, 12),

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checks import exercise
+from dplib.checks import exercise
 
 # As many channels, rows and columns: a wrong order has the right shape
 _FB = torch.randn(3, 4, 4, 4, generator=torch.Generator().manual_seed(0))

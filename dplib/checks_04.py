@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checks import exercise
-from .losses import batch_hard_triplet, pairwise_distances
+from dplib.checks import exercise
+from dplib.losses import batch_hard_triplet, pairwise_distances
 
 # Five points of three pids, with the fourth and fifth in one place
 _POINTS = torch.tensor([[0.0, 0], [3, 4], [0, 8], [6, 0], [6, 0]])

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .branchgrads import cosines
-from .checks import exercise
+from dplib.branchgrads import cosines
+from dplib.checks import exercise
 
 # Slopes of three losses at fb [2, 3]: two pictures that differ in length by far
 _SLOPES = torch.tensor(

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from .checks import exercise
-from .descriptors import Descriptors
+from dplib.checks import exercise
+from dplib.descriptors import Descriptors
 
 _RANKS = [[2, 3, 6], [9, 1], [4], [2]]  # first matches at ranks 2, 1, 4 and 2
 _CMC = [0.25, 0.75, 0.75, 1.0, 1.0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import exercise
+from dplib.checks import exercise
 
 _PIDS = np.array([9, 4, 9, 9, 4, 7])
 _MORE = np.array([[50.0, 30, 70, 20, 10, 90], [60, 10, 40, 80, 20, 30]])

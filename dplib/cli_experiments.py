@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import DplibError, workspace
-from .options import Device, Root, base, root_folder
+from dplib import DplibError, workspace
+from dplib.options import Device, Root, base, root_folder
 
 if TYPE_CHECKING:
-    from .experiments import Places
-    from .variants import Job
+    from dplib.experiments import Places
+    from dplib.variants import Job
 
 app = typer.Typer()
 
@@ -76,7 +76,7 @@ def ablate(
     A line of JSON per finished run goes to the results; runs that have one are not made
     again. On one thread a run's figures are the same to the bit each time.
     """
-    from . import experiments, variants
+    from dplib import experiments, variants
 
     tables = table or ["4", "6", "7"]
     queue = variants.jobs(data, tables, seeds)
@@ -116,7 +116,7 @@ def ablate(
 
 def _make_all(left: list[Job], places: Places, workers: int) -> tuple[int, int]:
     """Make the runs and say so; how many failed, how many Ctrl-C left undone."""
-    from . import experiments
+    from dplib import experiments
 
     start, done, failed = time.monotonic(), 0, 0
     try:
@@ -154,8 +154,8 @@ def robustness(
     Each model of the variants BgI, BgI+BpI (with and without LSTM) and the full one
     that `ablate` has trained on ToyMarket gets one line of JSON, once.
     """
-    from . import datasets, experiments, model
-    from . import robustness as curves
+    from dplib import checkpoints, datasets, experiments
+    from dplib import robustness as curves
 
     folder = (runs or base() / "runs" / "ablate") / "toymarket"
     into = results_folder(results) / "toymarket-robustness.jsonl"
@@ -172,7 +172,7 @@ def robustness(
         )
     todo = [f for f in found if f[:2] not in have]
     print(f"{len(found)} finished runs, {len(todo)} to measure")
-    nets = [(v, seed, model.load(path)) for v, seed, path in todo]
+    nets = [(v, seed, checkpoints.load(path)) for v, seed, path in todo]
     data = datasets.load("toymarket", root_folder(root))
     for record in curves.records(nets, data, workers=workers):
         experiments.append(into, record)
@@ -196,8 +196,8 @@ def report(
     and robustness curves. Takes under a minute; few records are enough for a look.
     Where `ablate` has written none yet, those that come with dplib are taken.
     """
-    from . import experiments
-    from . import report as evidence_report
+    from dplib import experiments
+    from dplib import report as evidence_report
 
     folder = results_folder(results)
     mine = experiments.records_file(folder, data)

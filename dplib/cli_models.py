@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from . import DplibError, lessons, records
-from .options import (
+from dplib import DplibError, lessons, records
+from dplib.options import (
     Csv,
     Data,
     Device,
@@ -56,7 +56,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a preset; Ctrl-C saves, and the same command goes on from there."""
-    from . import presets, training
+    from dplib import presets, training
 
     recipe = presets.get(preset)
     found = load_data(
@@ -111,13 +111,13 @@ def train(
         words = shlex.join([str(folder), "--data", data, *more])
         print(f"Evaluate it: python -m dplib evaluate {words}")
         return
-    from . import model
+    from dplib import checkpoints
 
     query, gallery = _describe(result.model, found, device)
     measured = _single(query, gallery, found)
     print(_line("single query", measured))
     record = {**done, "metrics": measured.summary()}
-    print(f"Model and record: {model.save(result.model, export, record)}")
+    print(f"Model and record: {checkpoints.save(result.model, export, record)}")
 
 
 class Metric(StrEnum):
@@ -187,8 +187,8 @@ def evaluate(
 
     The data set need not be the one that the checkpoint was trained on.
     """
-    from . import evaluation, model
-    from . import lists as ranked_lists
+    from dplib import checkpoints, evaluation
+    from dplib import lists as ranked_lists
 
     splits = [str(i) for i in range(20)] if split == "all" else [split]
     if split == "all" and "{split}" not in checkpoint:
@@ -203,7 +203,7 @@ def evaluate(
     tables: list[dict[str, evaluation.Retrieval]] = []
     for number in splits:
         path = checkpoint.replace("{split}", number or "")
-        net = model.load(path)
+        net = checkpoints.load(path)
         found = load_data(
             data,
             root,
@@ -285,13 +285,13 @@ def describe(
 
     pids and camids in the file are -1: nothing is known of these images.
     """
-    from . import descriptors, model
-    from .datasets import Sample
+    from dplib import checkpoints, descriptors
+    from dplib.samples import Sample
 
     if out.suffix != ".npz":
         raise DplibError(f"{out}: descriptors are written as .npz; name it so.")
     paths = [p for image in images for p in _images(image)]
-    net = model.load(checkpoint)
+    net = checkpoints.load(checkpoint)
     found = descriptors.extract(net, [Sample(p, -1, -1) for p in paths], device=device)
     descriptors.save_npz(out, found, paths)
     n, c = found.features.shape
@@ -311,7 +311,7 @@ def _images(path: Path) -> list[Path]:
 
 
 def _extract(net: Any, samples: Sequence[Any], device: str, kind: str = "fm") -> Any:
-    from . import descriptors
+    from dplib import descriptors
 
     return descriptors.extract(net, samples, device=device, kind=kind)
 
@@ -324,7 +324,7 @@ def _describe(net: Any, found: Any, device: str, kind: str = "fm") -> tuple[Any,
 
 
 def _single(query: Any, gallery: Any, found: Any) -> Any:
-    from . import evaluation
+    from dplib import evaluation
 
     return evaluation.evaluate(query, gallery, protocol=found.protocol)
 
@@ -332,7 +332,7 @@ def _single(query: Any, gallery: Any, found: Any) -> Any:
 def _reranked(
     described: tuple[Any, Any], settings: dict[str, Any], k: tuple[int, int, float]
 ) -> Any:
-    from . import evaluation, reranking
+    from dplib import evaluation, reranking
 
     query, gallery = described[0], evaluation.drop_junk(described[1])
     d = reranking.k_reciprocal(query, gallery, *k, progress=True)
@@ -341,7 +341,7 @@ def _reranked(
 
 def _intervals(result: Any, seed: int) -> dict[str, Any]:
     """Of rank1 and map; none where a single person queries."""
-    from . import intervals
+    from dplib import intervals
 
     if len(result.pids.unique()) < 2:
         return {}
@@ -393,7 +393,7 @@ def _whole(name: str) -> str:
 
 def _numbers(tables: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """What goes into --metrics-json: single query in ``metrics``, the rest beside."""
-    from . import evaluation
+    from dplib import evaluation
 
     if len(tables) > 1:
         means = evaluation.over_splits([t["single query"] for t in tables])
@@ -412,10 +412,10 @@ def _numbers(tables: list[dict[str, Any]], seed: int) -> dict[str, Any]:
 
 def _training(checkpoint: str) -> dict[str, Any] | None:
     """The record of a checkpoint's training, where there is one."""
-    from . import model
+    from dplib import checkpoints
 
     path = Path(checkpoint)
-    shipped = model.ASSETS / f"{checkpoint}.json"
+    shipped = checkpoints.ASSETS / f"{checkpoint}.json"
     for note in (path / "train.json", path.with_suffix(".json"), shipped):
         if note.is_file() and note != path:
             found = json.loads(note.read_text("utf-8"))

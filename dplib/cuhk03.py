@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from dplib.datasets import DatasetError, ReIDData, Sample
 from dplib.layouts import CUHK03NP, FOLDERS, locate, three_folders
+from dplib.samples import DatasetError, ReIDData, Sample
 
 KINDS = ("labeled", "detected")
 PAIRS, COLUMNS = 5, 10

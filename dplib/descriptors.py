@@ -18,8 +18,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dplib import DplibError, transforms
-from dplib.datasets import Sample
 from dplib.model import DeepPerson
+from dplib.samples import Sample
 
 KINDS = ("fm", "fc", "parts")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import DplibError, __version__, cuhk03, datasets, workspace
+from dplib import DplibError, __version__, cuhk03, datasets, workspace
 
 # what each extra is for, and a module of each package that tells it is there
 EXTRAS = {

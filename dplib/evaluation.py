@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dplib import ranks
-from dplib.datasets import JUNK
 from dplib.descriptors import Descriptors, check_pair
 from dplib.ranks import EvaluationError as EvaluationError
+from dplib.samples import JUNK
 
 METRICS = ("euclidean", "cosine")
 PROTOCOLS = ("market1501", "cuhk03")

@@ -36,11 +36,12 @@ from dplib import (
     evaluation,
     presets,
     records,
+    samples,
     stamps,
     toymarket,
     training,
 )
-from dplib.model import CheckpointError
+from dplib.checkpoints import CheckpointError
 from dplib.variants import Job
 
 if sys.platform == "win32":
@@ -254,7 +255,7 @@ def _note_queries(results: Path, job: Job, pids: list[int]) -> None:
 # --- one run --------------------------------------------------------------------------
 
 
-def _find_data(job: Job, root: Path) -> datasets.ReIDData:
+def _find_data(job: Job, root: Path) -> samples.ReIDData:
     cues = job.variant.cues
     if cues != "layout":
         root = root / cues
@@ -290,7 +291,7 @@ def run(job: Job, places: Places, *, progress: bool = False) -> Record | None:
 def _make(
     job: Job,
     places: Places,
-    data: datasets.ReIDData,
+    data: samples.ReIDData,
     out: Path,
     begun: Record,
     progress: bool,
@@ -371,7 +372,7 @@ def _weights(job: Job, places: Places) -> Path | None:
     return places.weights if job.preset().weights is not None else None
 
 
-def _begun(job: Job, places: Places, data: datasets.ReIDData) -> Record:
+def _begun(job: Job, places: Places, data: samples.ReIDData) -> Record:
     """All that decides a run's result, as run.json has it."""
     asked, weights = _asked(job, places), _weights(job, places)
     drawn = data.root / "toymarket.json"
@@ -448,7 +449,7 @@ def _mean(rows: list[dict[str, float]], key: str) -> float | None:
 
 
 def _measure(
-    model: Any, data: datasets.ReIDData, kind: str, device: str, progress: bool
+    model: Any, data: samples.ReIDData, kind: str, device: str, progress: bool
 ) -> evaluation.Retrieval:
     query, gallery = (
         descriptors.extract(model, s, kind=kind, device=device, progress=progress)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from dplib.datasets import DatasetError, ReIDData, Sample
+from dplib.samples import DatasetError, ReIDData, Sample
 
 FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 MULTI = "gt_bbox"

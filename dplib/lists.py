@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from dplib import DplibError, plots, transforms
-from dplib.datasets import Sample
 from dplib.evaluation import Retrieval
+from dplib.samples import Sample
 
 FIELDS = ("query", "position", "rank", "gallery", "pid", "camid", "distance", "verdict")
 _SIZE, _FRAME, _GAP, _TEXT = (128, 64), 4, 6, 14  # pixels; (height, width)

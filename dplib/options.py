@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import DplibError, workspace
+from dplib import DplibError, workspace
 
 Root = Annotated[
     Path | None,
@@ -73,7 +73,7 @@ def load_data(
     pattern: str | None = None,
 ) -> Any:
     """``datasets.load`` with those options that were given."""
-    from . import datasets
+    from dplib import datasets
 
     given: dict[str, Any] = {"kind": kind and kind.value, "csv": csv}
     given |= {"pattern": pattern}

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dplib.datasets import DatasetError, ReIDData, Sample, counts
+from dplib.datasets import counts
 from dplib.layouts import FOLDERS
+from dplib.samples import DatasetError, ReIDData, Sample
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _SPLITS = ("train", "query", "gallery")

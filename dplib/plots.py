@@ -22,9 +22,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from . import DplibError
-from .datasets import Sample
-from .evaluation import Retrieval
+from dplib import DplibError
+from dplib.evaluation import Retrieval
+from dplib.samples import Sample
 
 # Okabe and Ito's colours, told apart with every common colour blindness
 PALETTE = {

@@ -13,9 +13,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import DplibError, transforms
-from .datasets import JUNK, Sample
-from .plots import PALETTE, contact_sheet
+from dplib import DplibError, transforms
+from dplib.plots import PALETTE, contact_sheet
+from dplib.samples import JUNK, Sample
 
 PAPER_SCALE, PAPER_RATIO = (0.64, 1.0), (2.0, 3.0)  # §4.1: area share, height / width
 

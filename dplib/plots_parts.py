@@ -13,9 +13,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import DplibError, activations
-from .activations import RowFields, Stripe
-from .plots import PALETTE
+from dplib import DplibError, activations
+from dplib.activations import RowFields, Stripe
+from dplib.plots import PALETTE
 
 
 def feature_rows(images: Tensor, fb: Tensor) -> Figure:

@@ -19,9 +19,9 @@ from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.datasets import JUNK
 from dplib.plots import JUNK as GREY
 from dplib.plots import PALETTE, RIGHT, WRONG, Picture, _array, _picture
+from dplib.samples import JUNK
 
 # Behind words that lie on a drawing
 PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}

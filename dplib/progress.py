@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import DplibError, checks
+from dplib import DplibError, checks
 
 _NAME = re.compile(r"(\d\d)_\w+\.ipynb")
 _HEADING = re.compile(r"^#+ Exercise (\d+\.\d+) · (.+?) \(difficulty", re.M)

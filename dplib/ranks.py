@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.datasets import JUNK
 from dplib.descriptors import Descriptors
+from dplib.samples import JUNK
 
 ROWS = 64  # of given distances at a time: they stay in the cache
 BLOCK, COLUMNS = 4096, 2048  # queries and gallery images at a time

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import doctor, workspace
+from dplib import doctor, workspace
 
 
 def record(seed: int, name: str, root: Path) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dplib import DplibError, descriptors, evaluation, transforms
-from dplib.datasets import ReIDData
 from dplib.descriptors import Descriptors
 from dplib.model import DeepPerson
+from dplib.samples import ReIDData
 from dplib.toypeople import DIFFICULTY, identity
 from dplib.toypictures import Conditions, render
 

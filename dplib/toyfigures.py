@@ -38,7 +38,7 @@ from dplib.toybody import (
     Pen,
     Point,
     View,
-)  # fmt: skip
+)
 from dplib.toycloth import cloth, crumple
 from dplib.toyheads import draw_head, hair_behind
 

@@ -27,11 +27,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dplib import DplibError, transforms
-from dplib.datasets import ReIDData
+from dplib.checkpoints import CheckpointError, load_state
 from dplib.descriptors import pick_device
 from dplib.losses import LossParts, deep_person_loss
-from dplib.model import CheckpointError, DeepPerson, load_state
+from dplib.model import DeepPerson
 from dplib.presets import Preset, as_record, with_defaults
+from dplib.samples import ReIDData
 from dplib.sampling import PKSampler
 
 History = list[dict[str, float]]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import ipywidgets
 
 from dplib import plots, widgets_picture
-from dplib.datasets import Sample
 from dplib.evaluation import Retrieval
+from dplib.samples import Sample
 
 
 def ranked_gallery(

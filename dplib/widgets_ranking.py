@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import ipywidgets
 
 from dplib import DplibError, plots, plots_ranking, widgets_picture
-from dplib.datasets import Sample
 from dplib.evaluation import Retrieval
+from dplib.samples import Sample
 
 
 def ranking_explorer(

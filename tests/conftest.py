@@ -12,8 +12,8 @@ from hypothesis import settings
 from PIL import Image
 
 from dplib import datasets, presets
-from dplib.datasets import ReIDData
 from dplib.presets import Preset
+from dplib.samples import ReIDData
 
 # The tensors are tiny, and equal bits ask for an equal number of threads.
 torch.set_num_threads(1)

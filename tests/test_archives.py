@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dplib import archives
-from dplib.datasets import DatasetError
+from dplib.samples import DatasetError
 
 FILES = {
     "Set/query/0001_c1.jpg": b"first",

@@ -22,7 +22,7 @@ from imitations import (
 )
 
 from dplib import datasets
-from dplib.datasets import DatasetError
+from dplib.samples import DatasetError
 
 Damage = Callable[[Path], Any]  # of the folder that holds the set; may give keywords
 

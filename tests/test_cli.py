@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 from dplib import (
     DplibError,
     __main__,
+    checkpoints,
     datasets,
     lessons,
-    model,
     toymarket,
     workspace,
 )
@@ -340,7 +340,9 @@ def test_cuhk03_split_by_split_and_all(tmp_path: Path, tiny: Preset) -> None:
     imitations.write_cuhk03(tmp_path / "cuhk03" / "cuhk-03.mat")
     for i in range(20):
         net = tiny.build_model(8, weights=None, seed=i)
-        model.save(net, tmp_path / f"net-{i}", {"data": f"cuhk03-labeled-split{i}"})
+        checkpoints.save(
+            net, tmp_path / f"net-{i}", {"data": f"cuhk03-labeled-split{i}"}
+        )
     common = ("--data", "cuhk03", "--root", tmp_path, "--metrics-json")
     each = []
     for i in (0, 7):

@@ -24,7 +24,7 @@ from imitations import (
 from PIL import Image
 
 from dplib import cuhk03, datasets
-from dplib.datasets import DatasetError
+from dplib.samples import DatasetError
 
 pytest.importorskip("h5py")
 pytest.importorskip("scipy")

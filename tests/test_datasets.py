@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import write_market
 
-from dplib import datasets, workspace
-from dplib.datasets import DatasetError, ReIDData, Sample
+from dplib import datasets, samples, workspace
+from dplib.samples import DatasetError, ReIDData, Sample
 
 REAL = workspace.folders()[0] / "Market-1501-v15.09.15"
 
@@ -25,8 +25,8 @@ def copy(market_home: Path, tmp_path: Path) -> Path:
 def test_load_reads_names_and_leaves_out_what_is_no_image(market: ReIDData) -> None:
     assert (len(market.train), len(market.query), len(market.gallery)) == (48, 9, 26)
     assert len(market.multi_query) == 9
-    assert Counter(s.pid for s in market.gallery)[datasets.JUNK] == 4
-    assert Counter(s.pid for s in market.gallery)[datasets.DISTRACTOR] == 4
+    assert Counter(s.pid for s in market.gallery)[samples.JUNK] == 4
+    assert Counter(s.pid for s in market.gallery)[samples.DISTRACTOR] == 4
     assert {s.camid for s in market.query} == {1, 2, 3}
     assert market.train == sorted(market.train)  # not the file system's order
     odd = [s for s in market.gallery if s.path.name.endswith(".jpg.jpg")]

@@ -13,11 +13,11 @@ from PIL import Image
 from torch import Tensor
 from torch.testing import assert_close
 
-from dplib import DplibError, descriptors, model, transforms
-from dplib.datasets import DatasetError, ReIDData, Sample
+from dplib import DplibError, checkpoints, descriptors, transforms
 from dplib.descriptors import Descriptors, extract
 from dplib.model import DeepPerson
 from dplib.presets import Preset
+from dplib.samples import DatasetError, ReIDData, Sample
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_npz_is_written_whole_or_not_at_all(
 def test_a_shipped_model_describes_nearly_as_before(
     net: DeepPerson, market: ReIDData, tmp_path: Path
 ) -> None:
-    loaded = model.load(model.save(net, tmp_path / "m", {}))
+    loaded = checkpoints.load(checkpoints.save(net, tmp_path / "m", {}))
     a, b = (quiet(m, market.gallery).features for m in (net, loaded))
     assert float((a * b).sum(1).min()) > 0.9999
     assert not torch.equal(a, b)

@@ -24,11 +24,11 @@ from typer.testing import CliRunner
 
 from dplib import (
     DplibError,
+    checkpoints,
     datasets,
     descriptors,
     evaluation,
     experiments,
-    model,
     presets,
     report,
     toymarket,
@@ -36,8 +36,8 @@ from dplib import (
     workspace,
 )
 from dplib.__main__ import app
-from dplib.datasets import ReIDData
 from dplib.experiments import Places, Record, RecordError
+from dplib.samples import ReIDData
 from dplib.variants import VARIANTS, Job
 
 ROOT = Path(__file__).parents[1]
@@ -117,7 +117,7 @@ def test_a_record_holds_what_was_measured(
     done: tuple[Places, Record], root: Path
 ) -> None:
     where, record = done
-    net = model.load(where.runs / "toymarket/stripes-0")
+    net = checkpoints.load(where.runs / "toymarket/stripes-0")
     data = datasets.load("toymarket", root)
     assert set(record["measures"]) == {"fm", "fc", "parts"}
     for kind in record["measures"]:

@@ -10,7 +10,8 @@ import pytest
 from imitations import put, write_duke, write_msmt
 
 from dplib import datasets
-from dplib.datasets import DISTRACTOR, JUNK, PUBLISHED, DatasetError
+from dplib.datasets import PUBLISHED
+from dplib.samples import DISTRACTOR, JUNK, DatasetError
 
 
 def test_duke_reads_its_own_names(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from dplib import DplibError, descriptors, evaluation, lists
-from dplib.datasets import ReIDData
 from dplib.evaluation import Retrieval
+from dplib.samples import ReIDData
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from dplib import DplibError, backbones, model, presets
+from dplib import DplibError, backbones, checkpoints, model, presets
+from dplib.checkpoints import CheckpointError
 from dplib.contexts import BLSTM, PART_CONTEXTS
-from dplib.model import BRANCHES, HEADS, CheckpointError, DeepPerson
+from dplib.model import BRANCHES, HEADS, DeepPerson
 
 SIZE, IDS, UNITS = (64, 32), 7, 8
 SUBSETS = [s for n in (1, 2, 3) for s in combinations(BRANCHES, n)]
@@ -296,11 +297,11 @@ def test_save_and_load(tmp_path: Path) -> None:
     m = small(part_context="fc", head="linear", seed=3)
     with torch.no_grad():
         m(images(8))  # running statistics of its own
-    path = model.save(m, tmp_path / "deep" / "toy", {"seed": 3})
+    path = checkpoints.save(m, tmp_path / "deep" / "toy", {"seed": 3})
     assert path == tmp_path / "deep" / "toy.safetensors"
     record = json.loads(path.with_suffix(".json").read_text("utf-8"))
     assert record["seed"] == 3 and record["config"]["part_context"] == "fc"
-    loaded = model.load(path)
+    loaded = checkpoints.load(path)
     assert not loaded.training and loaded.config == m.config
     assert all(p.dtype == torch.float32 for p in loaded.parameters())
     m.eval()
@@ -314,7 +315,7 @@ def test_save_and_load(tmp_path: Path) -> None:
 def test_save_replaces_and_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model.save(small(seed=1), tmp_path / "toy", {"run": 1})
+    checkpoints.save(small(seed=1), tmp_path / "toy", {"run": 1})
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def full_disk(state: object, path: Path, metadata: object) -> None:
@@ -331,17 +332,17 @@ def test_save_replaces_and_leaves_nothing_half_written(
         with monkeypatch.context() as m:
             m.setattr(target, fail)
             with pytest.raises(OSError, match="No space"):
-                model.save(small(seed=2), tmp_path / "toy", {"run": 2})
+                checkpoints.save(small(seed=2), tmp_path / "toy", {"run": 2})
         assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])
 def test_truncated_model(tmp_path: Path, keep: float) -> None:
-    path = model.save(small(), tmp_path / "toy", {})
+    path = checkpoints.save(small(), tmp_path / "toy", {})
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole))])
     with pytest.raises(CheckpointError, match=r"toy\.safetensors: cannot be read"):
-        model.load(path)
+        checkpoints.load(path)
 
 
 def test_files_that_dplib_did_not_write(tmp_path: Path) -> None:
@@ -352,20 +353,20 @@ def test_files_that_dplib_did_not_write(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "theirs.safetensors")
     for name in ("theirs.pt", "notes.pt", "theirs.safetensors"):
         with pytest.raises(CheckpointError, match="was not written by dplib") as e:
-            model.load(tmp_path / name)
+            checkpoints.load(tmp_path / name)
         assert name in str(e.value)
 
 
 def test_missing_model_lists_the_shipped_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "ASSETS", tmp_path)
-    model.save(small(seed=4), tmp_path / "mini", {})
+    monkeypatch.setattr(checkpoints, "ASSETS", tmp_path)
+    checkpoints.save(small(seed=4), tmp_path / "mini", {})
     with pytest.raises(CheckpointError, match=r"nothing: no such file.*names: mini"):
-        model.load("nothing")
+        checkpoints.load("nothing")
     weight = "backbone.conv1.weight"
     assert_close(
-        model.load("mini").state_dict()[weight],
+        checkpoints.load("mini").state_dict()[weight],
         small(seed=4).state_dict()[weight].half().float(),
     )
 
@@ -383,5 +384,5 @@ def test_load_state_names_the_tensor_of_another_architecture() -> None:
         ({**before, "extra": torch.zeros(1)}, r"extra is \(1,\) there and absent in"),
     ):
         with pytest.raises(CheckpointError, match=words):
-            model.load_state(m, state, "x.pt")
+            checkpoints.load_state(m, state, "x.pt")
         assert all(torch.equal(v, before[k]) for k, v in m.state_dict().items())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imitations import put, write_people
 
 from dplib import datasets, ownfolder
-from dplib.datasets import DatasetError, ReIDData, Sample
+from dplib.samples import DatasetError, ReIDData, Sample
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from test_plots import texts
 
 import dplib
 from dplib import DplibError, datasets, plots_data, transforms
-from dplib.datasets import ReIDData, Sample
+from dplib.samples import ReIDData, Sample
 
 RECORD = Path(dplib.__file__).parent / "assets/records/crops.json"
 SIZE = (128, 64)

@@ -20,8 +20,8 @@ from dplib import (
     toymarket,
     transforms,
 )
-from dplib.datasets import ReIDData
 from dplib.robustness import LEVELS
+from dplib.samples import ReIDData
 
 
 @pytest.fixture(scope="module")

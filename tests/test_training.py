@@ -22,11 +22,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from dplib import DplibError, model, presets, training
-from dplib.datasets import ReIDData
+from dplib import DplibError, checkpoints, model, presets, training
+from dplib.checkpoints import CheckpointError
 from dplib.losses import LossParts
-from dplib.model import CheckpointError, DeepPerson
+from dplib.model import DeepPerson
 from dplib.presets import Preset
+from dplib.samples import ReIDData
 from dplib.sampling import PKSampler
 from dplib.training import TrainResult, train
 
@@ -316,7 +317,7 @@ def test_checkpoint_is_a_whole_model(
     state = state_of(whole)
     assert state["pids"] == sorted(market.labels) and state["iteration"] == 8
     for source in (whole, whole / "checkpoint.pt"):
-        m = model.load(source)
+        m = checkpoints.load(source)
         assert not m.training and m.config["num_ids"] == 8
         assert all(torch.equal(v, state["model"][k]) for k, v in m.state_dict().items())
 
@@ -592,7 +593,7 @@ def test_truncated_checkpoint(
     with pytest.raises(CheckpointError, match=r"cannot be read.*truncated.*resume=F"):
         quiet(tiny, market, tmp_path)
     with pytest.raises(CheckpointError, match="truncated"):
-        model.load(tmp_path)
+        checkpoints.load(tmp_path)
     quiet(tiny, market, tmp_path, resume=False)
     assert same_run(whole, tmp_path)
 

@@ -15,7 +15,7 @@ from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms import functional as tv
 
 from dplib import transforms
-from dplib.datasets import DatasetError, ReIDData, Sample
+from dplib.samples import DatasetError, ReIDData, Sample
 
 
 def noise(n: int, h: int, w: int, seed: int = 0) -> torch.Tensor:

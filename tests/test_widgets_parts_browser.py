@@ -5,7 +5,7 @@ from pathlib import Path
 import browser
 import pytest
 
-from dplib import model, transforms, widgets_parts
+from dplib import checkpoints, model, transforms, widgets_parts
 
 SET_UP = """
 import torch
@@ -54,7 +54,7 @@ def test_field_explorer(tmp_path: Path, width: int) -> None:
 
 def test_shift_explorer(tmp_path: Path) -> None:
     """The person moved down, then right; then another person, another camera."""
-    net = model.load("toy")
+    net = checkpoints.load("toy")
     with browser.notebook(tmp_path, [SET_UP, SHIFTS], width=800) as page:
         text = page.locator(".widget-html-content").first
         start = widgets_parts.shifted(net, 1, 1, 0.0, 0.0)
@@ -76,7 +76,7 @@ def test_shift_explorer(tmp_path: Path) -> None:
 
 def test_the_normalisation_is_the_lessons() -> None:
     """The explorer gives the net what ``transforms.normalise`` gives."""
-    net = model.load("toy")
+    net = checkpoints.load("toy")
     images = widgets_parts.drawn(1, 1)[None]
     seen = []
     handle = net.backbone.register_forward_pre_hook(lambda m, x: seen.append(x[0]))

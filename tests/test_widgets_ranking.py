@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from dplib import DplibError, evaluation, plots, plots_ranking, widgets_ranking
-from dplib.datasets import Sample
 from dplib.descriptors import Descriptors
 from dplib.evaluation import Retrieval
+from dplib.samples import Sample
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, descriptors, evaluation, presets, toymarket, training  # noqa: E402
+from dplib import datasets, descriptors, evaluation, presets, toymarket, training
 
 VAL_PIDS, SEED = 100, 0
 CANDIDATES: dict[str, dict[str, float]] = {

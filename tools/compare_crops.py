@@ -21,7 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, lessons, toymarket, transforms  # noqa: E402
+from dplib import datasets, lessons, toymarket, transforms
 
 SETS = ("toymarket", "market1501")
 OUT = ROOT / "dplib" / "assets" / "records" / "crops.json"

@@ -18,12 +18,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, descriptors, evaluation, model, plots  # noqa: E402
+from dplib import checkpoints, datasets, descriptors, evaluation, plots
 
 
 def ranked_gallery() -> bytes:
     """Queries from the whole range of AP, so that failures are seen as well."""
-    net = model.load(ROOT / "runs/quickstart/toy")
+    net = checkpoints.load(ROOT / "runs/quickstart/toy")
     data = datasets.load("toymarket", ROOT / "data")
     query, gallery = (descriptors.extract(net, s) for s in (data.query, data.gallery))
     result = evaluation.evaluate(query, gallery)

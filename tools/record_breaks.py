@@ -28,7 +28,7 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import (  # noqa: E402
+from dplib import (
     datasets,
     descriptors,
     evaluation,
@@ -39,9 +39,9 @@ from dplib import (  # noqa: E402
     sampling,
     training,
 )
-from dplib.datasets import ReIDData  # noqa: E402
-from dplib.model import DeepPerson  # noqa: E402
-from dplib.presets import Preset  # noqa: E402
+from dplib.model import DeepPerson
+from dplib.presets import Preset
+from dplib.samples import ReIDData
 
 OUT = ROOT / "dplib/assets/records/breaks.json"
 EPOCHS, VAL_PIDS, MEAN_OVER = 10, 100, 10

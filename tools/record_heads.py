@@ -23,14 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import (  # noqa: E402
-    datasets,
-    lessons,
-    presets,
-    shortruns,
-    toymarket,
-    transforms,
-)
+from dplib import datasets, lessons, presets, shortruns, toymarket, transforms
 
 OUT = ROOT / "dplib" / "assets" / "records" / "heads.json"
 VARIANTS = {

@@ -18,13 +18,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import (  # noqa: E402
+from dplib import (
     DplibError,
+    checkpoints,
     datasets,
     descriptors,
     evaluation,
     experiments,
-    model,
+    samples,
     workspace,
 )
 
@@ -34,7 +35,7 @@ LONG = ("ap", "hits")  # stays in the records
 
 
 def ship(
-    name: str, runs: Path, results: Path, data: datasets.ReIDData, into: Path
+    name: str, runs: Path, results: Path, data: samples.ReIDData, into: Path
 ) -> Path:
     """One variant's net; DplibError when its run is not finished or it is too large."""
     key = ("toymarket", "layout", name, 0)
@@ -45,16 +46,16 @@ def ship(
             f"{name}, seed 0, has no record in {results}: python -m dplib ablate"
         )
     record: dict[str, Any] = {k: v for k, v in found[key].items() if k not in LONG}
-    net = model.load(runs / "toymarket" / f"{name}-0")
-    path = model.save(net, into / f"toy-{name}", record)
-    halved = model.load(path)
+    net = checkpoints.load(runs / "toymarket" / f"{name}-0")
+    path = checkpoints.save(net, into / f"toy-{name}", record)
+    halved = checkpoints.load(path)
     query, gallery = (
         descriptors.extract(halved, s, progress=False)
         for s in (data.query, data.gallery)
     )
     record["metrics"] = evaluation.evaluate(query, gallery).summary()
     record["command"] = "python tools/ship_variants.py"
-    model.save(net, path, record)
+    checkpoints.save(net, path, record)
     if path.stat().st_size > MAX_BYTES:
         raise DplibError(f"{path}: {path.stat().st_size:,} bytes, over {MAX_BYTES:,}")
     return path
@@ -68,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     data = datasets.load("toymarket", workspace.folders()[0])
     for name in args.names:
-        path = ship(name, args.runs, args.results, data, model.ASSETS)
+        path = ship(name, args.runs, args.results, data, checkpoints.ASSETS)
         record = json.loads(path.with_suffix(".json").read_text("utf-8"))
         before = record["measures"]["fm"]
         print(

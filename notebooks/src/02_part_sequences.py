@@ -31,7 +31,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dplib import activations, datasets, evaluation, model, plots, plots_parts
+from dplib import (
+    activations,
+    checkpoints,
+    datasets,
+    evaluation,
+    model,
+    plots,
+    plots_parts,
+)
 from dplib.backbones import build
 from dplib.checks import check, predict, reveal
 from dplib.descriptors import Descriptors
@@ -89,7 +97,7 @@ reveal("2.p1", activations.map_rows(finer, 256), unit="rows")
 # image of 128 × 64, a quarter of the pixels, gives the paper's 8 × 4.
 
 # %%
-net = model.load("toy")
+net = checkpoints.load("toy")
 data = datasets.load("toymarket", DATA)
 
 # %% tags=["nbval-check-output"]
@@ -660,7 +668,7 @@ print({name: f"{value:.1%}" for name, value in whole.items()})
 # %%
 from dplib import descriptors, robustness
 
-pcb, rows = model.load("toy-stripes"), robustness.rows_of_queries(data)[:200]
+pcb, rows = checkpoints.load("toy-stripes"), robustness.rows_of_queries(data)[:200]
 levels = {"shift": (0, 0.05, 0.1, 0.2)}  # of the height; a row is an eighth
 moved = robustness.draw_queries(rows, levels=levels, progress=False)
 ids = torch.tensor([(s.pid, s.camid) for s in data.query[:200]]).T

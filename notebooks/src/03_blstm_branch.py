@@ -38,6 +38,7 @@ from torch import nn
 
 # %%
 from dplib import (
+    checkpoints,
     datasets,
     gates,
     model,
@@ -211,7 +212,7 @@ def layer(lstm, k, s):
 
 # %%
 data = datasets.load("toymarket", DATA)
-net = model.load("toy")
+net = checkpoints.load("toy")
 first = {s.pid: s for s in reversed(data.query)}
 people = [first[pid] for pid in sorted(first)[:12]]
 images = transforms.decode(people, net.image_size, progress=False)
@@ -627,7 +628,8 @@ check("3.4", answer)
 # for 200 iterations (three seeds), and on all 600 for 1,200 iterations (one seed):
 
 # %% tags=["nbval-check-output"]
-record = json.loads((model.ASSETS.parent / "records" / "heads.json").read_text("utf-8"))
+heads = checkpoints.ASSETS.parent / "records" / "heads.json"
+record = json.loads(heads.read_text("utf-8"))
 for experiment in ("40 pids", "600 pids"):
     e = record[experiment]
     print(f"{experiment}, guessing {math.log(e['pids']):.2f}; loss of BpI at the end:")
@@ -671,7 +673,7 @@ plots.show(
 x = transforms.normalise(images[:2])
 with torch.no_grad():
     before = net.descriptor(x)
-    spare = model.load("toy")
+    spare = checkpoints.load("toy")
     del spare.part_context, spare.part_classifier
     torch.testing.assert_close(spare.descriptor(x), before)
 share = count(branch) + count(net.part_classifier)

@@ -30,11 +30,11 @@ import torch.nn.functional as F
 
 # %%
 from dplib import (
+    checkpoints,
     datasets,
     descriptors,
     evaluation,
     losses,
-    model,
     plots,
     plots_triplet,
     transforms,
@@ -348,7 +348,7 @@ check("4.3", batch_hard)
 # sits between it and the loss, no normalisation (§3.4).
 
 # %%
-net = model.load("toy")
+net = checkpoints.load("toy")
 samples = [data.train[i] for i in batch.tolist()]
 images = transforms.normalise(
     transforms.decode(samples, net.image_size, progress=False)

@@ -37,11 +37,11 @@ from torch.nn.utils import clip_grad_norm_
 # %%
 from dplib import (
     branchgrads,
+    checkpoints,
     datasets,
     descriptors,
     evaluation,
     losses,
-    model,
     plots,
     plots_training,
     presets,
@@ -409,7 +409,7 @@ predict("5.p3", ...)
 def watch(history):
     done = len(history) // len(sampler)
     if done % 2 == 0:
-        saved = model.load(folder / "whole")
+        saved = checkpoints.load(folder / "whole")
         rank1[done] = score(saved)
         pulls[done] = branchgrads.at_fb(saved.train(), x, y)
     live(plots_training.live_curves, history, NC, toy, rank1)

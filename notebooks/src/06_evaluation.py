@@ -29,7 +29,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dplib import datasets, descriptors, evaluation, model, plots, plots_ranking
+from dplib import (
+    checkpoints,
+    datasets,
+    descriptors,
+    evaluation,
+    plots,
+    plots_ranking,
+    samples,
+)
 from dplib.checks import check, predict, reveal
 from dplib.descriptors import Descriptors
 
@@ -131,7 +139,7 @@ check("6.1", cmc_curve)
 
 # %%
 data = datasets.load("toymarket", DATA)
-net = model.load("toy")
+net = checkpoints.load("toy")
 query = descriptors.extract(net, data.query, progress=False)
 gallery = descriptors.extract(net, data.gallery, progress=False)
 
@@ -532,7 +540,7 @@ print("rank-1", intervals.bootstrap(result, "rank1"))
 from dplib import reranking
 
 clean = evaluation.drop_junk(gallery)
-samples = [s for s in data.gallery if s.pid != datasets.JUNK]
+samples = [s for s in data.gallery if s.pid != samples.JUNK]
 one = Descriptors(*(x[468:469] for x in query))
 near = torch.cdist(one.features, clean.features)[0].argsort()[:29]
 few = Descriptors(*(x[near] for x in clean))

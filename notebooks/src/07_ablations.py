@@ -33,12 +33,12 @@ import torch
 
 # %%
 from dplib import (
+    checkpoints,
     datasets,
     descriptors,
     evaluation,
     evidence,
     experiments,
-    model,
     plots,
     plots_published,
     plots_ranking,
@@ -453,7 +453,7 @@ print("identification helps the triplet loss, by seed", np.round(gains, 1).tolis
 
 # %%
 data = datasets.load("toymarket", DATA)
-net = model.load("toy-bgi")
+net = checkpoints.load("toy-bgi")
 query = descriptors.extract(net, data.query, flip=False, progress=False)
 gallery = descriptors.extract(net, data.gallery, flip=False, progress=False)
 
@@ -660,7 +660,7 @@ place = per_query("bgi")[1:].mean(0).argsort(kind="stable")
 six = [int(place[int(q * (len(place) - 1))]) for q in (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)]
 ranks = {"BgI": [plain.match_ranks[i] for i in six]}
 for name in list(trio)[1:]:
-    other = model.load(trio[name])
+    other = checkpoints.load(trio[name])
     samples = [data.query[i] for i in six], data.gallery
     q, g = (descriptors.extract(other, s, flip=False, progress=False) for s in samples)
     ranks[name] = evaluation.evaluate(q, g).match_ranks

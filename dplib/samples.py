@@ -1,0 +1,54 @@
+"""What a re-identification data set is made of: images with their pid and camera.
+
+The library speaks in these types: data sets give them, training and evaluation take
+them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from dplib import DplibError
+
+JUNK, DISTRACTOR = -1, 0
+
+
+class DatasetError(DplibError):
+    """A data set that is missing, incomplete or not laid out as expected."""
+
+
+class Sample(NamedTuple):
+    """One image: where it is, who is on it, which camera took it."""
+
+    path: Path
+    pid: int
+    camid: int
+
+
+@dataclass(frozen=True)
+class ReIDData:
+    """A data set with its protocol's split. ``gallery`` still holds junk (pid -1)."""
+
+    name: str
+    root: Path
+    train: list[Sample]
+    query: list[Sample]
+    gallery: list[Sample]
+    multi_query: list[Sample] = field(default_factory=list)  # gt_bbox; may be absent
+    protocol: str = "market1501"  # or "cuhk03": query and gallery hold both views
+    pid_names: dict[int, str] = field(
+        default_factory=dict
+    )  # of "folder": its own names
+
+    @property
+    def labels(self) -> dict[int, int]:
+        """Training pid → class in [0, Nc)."""
+        return {pid: i for i, pid in enumerate(sorted({s.pid for s in self.train}))}
+
+    def drop_single_images(self) -> ReIDData:
+        """The same data without training pids that have one image only."""
+        count = Counter(s.pid for s in self.train)
+        return replace(self, train=[s for s in self.train if count[s.pid] > 1])

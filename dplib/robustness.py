@@ -25,8 +25,8 @@ from dplib import DplibError, descriptors, evaluation, transforms
 from dplib.descriptors import Descriptors
 from dplib.model import DeepPerson
 from dplib.samples import ReIDData
-from dplib.toypeople import DIFFICULTY, identity
-from dplib.toypictures import Conditions, render
+from dplib.toymarket.people import DIFFICULTY, identity
+from dplib.toymarket.pictures import Conditions, render
 
 LEVELS: dict[str, tuple[float, ...]] = {
     "occlusion": (0, 0.1, 0.2, 0.3, 0.45, 0.6),  # hidden share of the person

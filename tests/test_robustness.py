@@ -49,7 +49,7 @@ def test_with_its_own_conditions_a_query_is_drawn_as_it_is(
     toy: ReIDData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The drawing here is the set's: only what ``conditions`` says differs."""
-    from dplib.toypictures import Conditions
+    from dplib.toymarket.pictures import Conditions
 
     def as_drawn(row: dict[str, str], axis: str, level: float) -> Conditions:
         number = {k: float(row[k]) for k in ("shift_x", "shift_y", "scale", "pose")}

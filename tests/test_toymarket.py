@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from dplib import DplibError, stamps, toymarket
-from dplib.toypeople import PALETTE
+from dplib.toymarket import generation
+from dplib.toymarket.people import PALETTE
 
 SMALL = {"train_pids": 6, "test_pids": 4, "progress": False}
 NAME = re.compile(r"(-1|\d{4})_c([1-6])s([1-6])_(\d{6})_(\d{2})\.jpg")
@@ -226,14 +227,14 @@ def test_full_disk_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     if workers == 1:
-        monkeypatch.setattr(toymarket, "_write", full)
+        monkeypatch.setattr(generation, "_write", full)
     else:  # only the table, which the parent writes: workers may not see the patch
-        real = toymarket._write
+        real = generation._write
 
         def at_the_end(path: Path, data: bytes) -> None:
             (full if path.name == "nuisance.csv" else real)(path, data)
 
-        monkeypatch.setattr(toymarket, "_write", at_the_end)
+        monkeypatch.setattr(generation, "_write", at_the_end)
     with pytest.raises(DplibError, match=r"disk is full.* \d+ MB.*[Ff]ree some space"):
         toymarket.generate(tmp_path, workers=workers, **SMALL)
     assert _names(tmp_path) == []
@@ -255,7 +256,7 @@ def test_error_or_interrupt_keeps_the_old_set(
             raise error
         path.write_bytes(data)
 
-    monkeypatch.setattr(toymarket, "_write", fail)
+    monkeypatch.setattr(generation, "_write", fail)
     with pytest.raises(type(error)):
         toymarket.generate(tmp_path, train_pids=3, **args)
     assert _names(tmp_path) == ["ToyMarket"]
@@ -433,10 +434,19 @@ def test_identity_depends_on_seed_and_cues_only() -> None:
 
 # --- the stamp ----------------------------------------------------------------------
 
-DRAWING = (
-    "toybody", "toycloth", "toyheads", "toyfigures", "toyscenes", "toypeople",
-    "toypictures", "toyshots",
-)  # fmt: skip
+DRAWING = [
+    f"toymarket.{name}"
+    for name in [
+        "body",
+        "cloth",
+        "heads",
+        "figures",
+        "scenes",
+        "people",
+        "pictures",
+        "shots",
+    ]
+]
 
 
 def test_the_stamp_stands_for_these_statements() -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from dplib.toybody import HEIGHT, RGB, SUPER, WIDTH, FloatArray
+from dplib.toymarket.body import HEIGHT, RGB, SUPER, WIDTH, FloatArray
 
 
 @lru_cache(maxsize=256)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dplib.toypeople import CUES, DIFFICULTY, DISTRACTORS, JUNK, pick, rng_for
-from dplib.toypictures import Conditions, usual_yaw
+from dplib.toymarket.people import CUES, DIFFICULTY, DISTRACTORS, JUNK, pick, rng_for
+from dplib.toymarket.pictures import Conditions, usual_yaw
 
 FOLDERS = ("bounding_box_train", "bounding_box_test", "query", "gt_bbox")
 

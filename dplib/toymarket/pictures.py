@@ -15,10 +15,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from dplib.toybody import HEIGHT, RGB, SUPER, WIDTH, FloatArray, Gait, Identity, View
-from dplib.toyfigures import figure
-from dplib.toypeople import DIFFICULTY, PASSERS, check, identity, rng_for, whole
-from dplib.toyscenes import CAMERAS, Light, background, expose, obstacle, paste, shrink
+from dplib.toymarket.body import (
+    HEIGHT,
+    RGB,
+    SUPER,
+    WIDTH,
+    FloatArray,
+    Gait,
+    Identity,
+    View,
+)
+from dplib.toymarket.figures import figure
+from dplib.toymarket.people import DIFFICULTY, PASSERS, check, identity, rng_for, whole
+from dplib.toymarket.scenes import (
+    CAMERAS,
+    Light,
+    background,
+    expose,
+    obstacle,
+    paste,
+    shrink,
+)
 
 VIEWPOINTS = {"front": 0.0, "right": 90.0, "back": 180.0, "left": 270.0}
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dplib import DplibError
-from dplib.toybody import RGB, Identity
+from dplib.toymarket.body import RGB, Identity
 
 # --- difficulty: every knob in one place --------------------------------------------
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from dplib.toybody import HAIR, HAT, SKIN, TRIM, UMBRELLA, Gait, Identity, Pen, View
+from dplib.toymarket.body import (
+    HAIR,
+    HAT,
+    SKIN,
+    TRIM,
+    UMBRELLA,
+    Gait,
+    Identity,
+    Pen,
+    View,
+)
 
 
 def hair_behind(pen: Pen, v: View, pid: Identity, gait: Gait) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from dplib.toybody import HEIGHT, RGB, WIDTH, FloatArray
+from dplib.toymarket.body import HEIGHT, RGB, WIDTH, FloatArray
 
 PANORAMA = (896, 336)  # width and height; two pixels for one of a crop
 HORIZON = 148  # where ground begins

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from dplib.toybody import (
+from dplib.toymarket.body import (
     ACCENT,
     BAG,
     CARRIED,
@@ -39,8 +39,8 @@ from dplib.toybody import (
     Point,
     View,
 )
-from dplib.toycloth import cloth, crumple
-from dplib.toyheads import draw_head, hair_behind
+from dplib.toymarket.cloth import cloth, crumple
+from dplib.toymarket.heads import draw_head, hair_behind
 
 
 def _arm(

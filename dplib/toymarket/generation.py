@@ -1,10 +1,9 @@
 """ToyMarket: a drawn person re-identification set in Market-1501's layout.
 
-People (`toypeople`) are drawn (`toyfigures`), put before a camera's place and seen
-through its optics (`toyscenes`), one picture at a time (`toypictures`); here is when
-each picture is taken and how the set is laid out. It is a stand-in for Market-1501
-(§4.1 of the paper) that anybody can make in a minute, with the truth about each
-image's occlusion, blur, box and viewpoint in ``nuisance.csv``.
+It is a stand-in for Market-1501 (§4.1 of the paper) that anybody can make in a minute,
+with the truth about each image's occlusion, blur, box and viewpoint in
+``nuisance.csv``. This module writes the set; ``shots`` decides which pictures it has,
+and ``pictures`` draws them.
 """
 
 from __future__ import annotations
@@ -31,26 +30,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dplib import DplibError
-from dplib.toybody import Identity
-from dplib.toypeople import CUES, DIFFICULTY, Difficulty, check, identity, whole
-from dplib.toypictures import VIEWPOINTS, Conditions, draw, render
-from dplib.toyshots import FOLDERS, Settings, Shot, Task, list_tasks, shots_of
-
-__all__ = [
-    "CUES",
-    "DIFFICULTY",
-    "FOLDERS",
-    "VERSION",
-    "VIEWPOINTS",
-    "Conditions",
-    "Difficulty",
-    "Identity",
-    "Shot",
-    "draw",
-    "generate",
-    "generator_hash",
-    "identity",
-]
+from dplib.toymarket.people import CUES, check, identity, whole
+from dplib.toymarket.pictures import render
+from dplib.toymarket.shots import FOLDERS, Settings, Task, list_tasks, shots_of
 
 VERSION = "1.0"
 # The stamp of every drawn set and of every record that was made with one. It names

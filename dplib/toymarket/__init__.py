@@ -1,0 +1,21 @@
+"""ToyMarket: drawn people, their pictures, and the data set that is made of them.
+
+A picture grows from ``people`` (who somebody is) over ``body``, ``cloth``, ``heads``
+and ``figures`` (how that person is drawn) and ``scenes`` (where, and through which
+camera) to ``pictures``; ``shots`` decides which pictures the set has, ``generation``
+writes it.
+"""
+
+from dplib.toymarket.generation import VERSION as VERSION
+from dplib.toymarket.generation import generate as generate
+from dplib.toymarket.generation import generator_hash as generator_hash
+from dplib.toymarket.people import CUES as CUES
+from dplib.toymarket.people import DIFFICULTY as DIFFICULTY
+from dplib.toymarket.people import Difficulty as Difficulty
+from dplib.toymarket.people import Identity as Identity
+from dplib.toymarket.people import identity as identity
+from dplib.toymarket.pictures import VIEWPOINTS as VIEWPOINTS
+from dplib.toymarket.pictures import Conditions as Conditions
+from dplib.toymarket.pictures import draw as draw
+from dplib.toymarket.shots import FOLDERS as FOLDERS
+from dplib.toymarket.shots import Shot as Shot

@@ -214,7 +214,7 @@ def data_unpack(
     ] = None,
 ) -> None:
     """Unpack a data set's archive among the data sets; no file can get elsewhere."""
-    from dplib import archives
+    from dplib.datasets import archives
 
     where = archives.unpack(archive, root_folder(root), password=password)
     print(f"Unpacked: {where}")

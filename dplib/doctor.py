@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dplib import DplibError, __version__, cuhk03, datasets, workspace
+from dplib import DplibError, __version__, datasets, workspace
+from dplib.datasets import cuhk03
 
 # what each extra is for, and a module of each package that tells it is there
 EXTRAS = {

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dplib import archives
+from dplib.datasets import archives
 from dplib.samples import DatasetError
 
 FILES = {

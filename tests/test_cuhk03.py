@@ -23,7 +23,8 @@ from imitations import (
 )
 from PIL import Image
 
-from dplib import cuhk03, datasets
+from dplib import datasets
+from dplib.datasets import cuhk03
 from dplib.samples import DatasetError
 
 pytest.importorskip("h5py")

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imitations import put, write_people
 
-from dplib import datasets, ownfolder
+from dplib import datasets
+from dplib.datasets import folder
 from dplib.samples import DatasetError, ReIDData, Sample
 
 
@@ -137,15 +138,15 @@ def test_validation_split_of_ones_own_folder(tmp_path: Path) -> None:
     ],
 )
 def test_numbers(texts: set[str], first: int, wanted: dict[str, int]) -> None:
-    assert ownfolder.numbers(texts, first) == wanted
+    assert folder.numbers(texts, first) == wanted
 
 
 @given(st.sets(st.text(min_size=1, max_size=4), min_size=1, max_size=20))
 def test_numbers_are_apart_and_never_junk_or_distractor(texts: set[str]) -> None:
-    found = ownfolder.numbers(texts, 1)
+    found = folder.numbers(texts, 1)
     assert set(found) == texts and len(set(found.values())) == len(texts)
     assert min(found.values()) >= 1
-    assert ownfolder.numbers(sorted(texts, reverse=True), 1) == found
+    assert folder.numbers(sorted(texts, reverse=True), 1) == found
 
 
 trees = st.dictionaries(
@@ -166,7 +167,7 @@ def test_drawn_split_covers_every_image_once(
     ]
     able = [p for p, cams in tree.items() if len(cams) > 1]
     try:
-        train, query, gallery = ownfolder.split_rows(samples, share, seed)
+        train, query, gallery = folder.split_rows(samples, share, seed)
     except DatasetError as e:
         few = share < 1 and "fewer than two to train on" in str(e)
         assert few or (not able and "seen by two cameras" in str(e))
@@ -207,6 +208,6 @@ def test_query_of_takes_one_of_a_camera_and_leaves_only_images() -> None:
         for (p, c), n in rows.items()
         for i in range(n)
     ]
-    query, gallery = ownfolder.query_of(samples, np.random.default_rng(0))
+    query, gallery = folder.query_of(samples, np.random.default_rng(0))
     assert sorted((q.pid, q.camid) for q in query)[0] == (1, 1)
     assert [q.pid for q in query] == [1, 2] and len(gallery) == len(samples) - 2

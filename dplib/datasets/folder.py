@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dplib.datasets import counts
-from dplib.layouts import FOLDERS
+from dplib.datasets.market import FOLDERS
+from dplib.datasets.verification import counts
 from dplib.samples import DatasetError, ReIDData, Sample
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")

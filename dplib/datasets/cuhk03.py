@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from dplib.layouts import CUHK03NP, FOLDERS, locate, three_folders
+from dplib.datasets.market import CUHK03NP, FOLDERS, locate, three_folders
 from dplib.samples import DatasetError, ReIDData, Sample
 
 KINDS = ("labeled", "detected")

@@ -17,8 +17,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.gates import Trace
 from dplib.plots import PALETTE
+from dplib.seeing.gates import Trace
 
 DIRECTIONS = ("head → foot", "foot → head")
 STYLES: tuple[dict[str, Any], ...] = (

@@ -13,9 +13,10 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dplib import DplibError, activations
-from dplib.activations import RowFields, Stripe
+from dplib import DplibError
 from dplib.plots import PALETTE
+from dplib.seeing import fields as activations
+from dplib.seeing.fields import RowFields, Stripe
 
 
 def feature_rows(images: Tensor, fb: Tensor) -> Figure:

@@ -9,8 +9,9 @@ from typing import Any
 import ipywidgets
 from torch import Tensor, nn
 
-from dplib import DplibError, gates, plots, plots_lstm, widgets_picture
-from dplib.gates import Trace
+from dplib import DplibError, plots, plots_lstm, widgets_picture
+from dplib.seeing import gates
+from dplib.seeing.gates import Trace
 
 
 def gate_inspector(images: Tensor, trace: Trace, *, unit: int = 0) -> ipywidgets.Widget:

@@ -10,18 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib import (
-    DplibError,
-    activations,
-    plots,
-    plots_parts,
-    toymarket,
-    transforms,
-    widgets_picture,
-)
-from dplib.activations import RowFields
+from dplib import DplibError, plots, plots_parts, toymarket, transforms, widgets_picture
 from dplib.model import DeepPerson
 from dplib.plots_parts import Shifted
+from dplib.seeing import fields
+from dplib.seeing.fields import RowFields
 
 
 def field_explorer(models: Mapping[str, DeepPerson], images: Tensor) -> ipywidgets.Box:
@@ -50,11 +43,11 @@ def field_explorer(models: Mapping[str, DeepPerson], images: Tensor) -> ipywidge
         nonlocal waiting
         waiting = True
         chosen = models[model.value]
-        names = activations.stages(chosen.backbone)
+        names = fields.stages(chosen.backbone)
         if tuple(layer.options) != names:
             layer.options = names
             layer.value = names[-1]
-        rows = activations.map_rows(chosen.backbone, chosen.image_size[0], layer.value)
+        rows = fields.map_rows(chosen.backbone, chosen.image_size[0], layer.value)
         if rows != row.max:
             part = row.value / row.max  # the same height of the person
             row.max = rows
@@ -89,7 +82,7 @@ def field_explorer(models: Mapping[str, DeepPerson], images: Tensor) -> ipywidge
 def explored(model: DeepPerson, images: Tensor, row: int, layer: str) -> RowFields:
     """What the explorer shows: row from 1, images uint8 of the model's size."""
     x = transforms.normalise(images)
-    return activations.fields_of_row(model.backbone, x, row - 1, layer=layer)
+    return fields.fields_of_row(model.backbone, x, row - 1, layer=layer)
 
 
 def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -118,8 +111,8 @@ def shifted(
     images = resized(both, model.image_size)
     s = model.part_sequence(model.feature_map(transforms.normalise(images)))
     fm = s.mean(1)  # the rows are equally wide
-    moved = activations.row_change(s[0], s[1])
-    change = float(activations.row_change(fm[:1], fm[1:])[0])
+    moved = fields.row_change(s[0], s[1])
+    change = float(fields.row_change(fm[:1], fm[1:])[0])
     title = f"down {down:+.3f}, right {right:+.3f}"
     return Shifted(title, images[1], moved, change)
 
@@ -134,7 +127,7 @@ def shift_explorer(model: DeepPerson, pids: list[int]) -> ipywidgets.Box:
     person = ipywidgets.Dropdown(options=pids, description="pid")
     camera = ipywidgets.Dropdown(options=range(1, 7), description="camera")
     rows = model.rows
-    columns = activations.map_rows(model.backbone, model.image_size[1])
+    columns = fields.map_rows(model.backbone, model.image_size[1])
 
     def slider(name: str, most: float) -> ipywidgets.FloatSlider:
         return ipywidgets.FloatSlider(

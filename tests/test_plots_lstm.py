@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dplib import DplibError, gates, plots_lstm
+from dplib import DplibError, plots_lstm
 from dplib.model import BLSTM
+from dplib.seeing import gates
 
 
 def test_gate_view_draws_both_directions() -> None:

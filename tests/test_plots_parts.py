@@ -5,8 +5,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dplib import DplibError, activations, backbones, plots, plots_parts
+from dplib import DplibError, backbones, plots, plots_parts
 from dplib.plots_parts import Shifted
+from dplib.seeing import fields as activations
 
 
 def pictures(n: int = 2) -> Tensor:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from dplib import DplibError, gates, widgets_lstm
+from dplib import DplibError, widgets_lstm
 from dplib.model import BLSTM, RowFC
+from dplib.seeing import gates
 
 
 @pytest.fixture(scope="module")

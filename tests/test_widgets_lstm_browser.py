@@ -4,7 +4,7 @@ from pathlib import Path
 
 import browser
 
-from dplib import gates
+from dplib.seeing import gates
 
 SET_UP = """
 import torch

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dplib import DplibError, activations, transforms, widgets_parts
+from dplib import DplibError, transforms, widgets_parts
 from dplib.model import DeepPerson
+from dplib.seeing import fields
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def said(models: dict[str, DeepPerson], name: str, layer: str, row: int, i: int)
     batch = shown if i == 0 else shown[i - 1 : i]
     x = transforms.normalise(batch)
     net = model.backbone
-    return activations.fields_of_row(net, x, row - 1, layer=layer).words()
+    return fields.fields_of_row(net, x, row - 1, layer=layer).words()
 
 
 def test_each_control_changes_text_and_picture(models: dict[str, DeepPerson]) -> None:

@@ -31,19 +31,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dplib import (
-    activations,
-    checkpoints,
-    datasets,
-    evaluation,
-    model,
-    plots,
-    plots_parts,
-)
+from dplib import checkpoints, datasets, evaluation, model, plots, plots_parts
 from dplib.backbones import build
 from dplib.checks import check, predict, reveal
 from dplib.descriptors import Descriptors
 from dplib.presets import get
+from dplib.seeing import fields as activations
 from dplib.toymarket import draw
 from dplib.transforms import decode, normalise, stream
 

@@ -40,7 +40,6 @@ from torch import nn
 from dplib import (
     checkpoints,
     datasets,
-    gates,
     model,
     plots,
     plots_lstm,
@@ -50,6 +49,7 @@ from dplib import (
     widgets_lstm,
 )
 from dplib.checks import check, predict, reveal
+from dplib.seeing import gates
 
 # %% [markdown]
 # ## 1 · Why a sequence

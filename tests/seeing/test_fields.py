@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dplib import DplibError, activations, backbones
-from dplib.activations import Field, Stripe
+from dplib import DplibError, backbones
+from dplib.seeing import fields
+from dplib.seeing.fields import Field, Stripe
 
 # Worked out by hand from the tables of the papers (size, stride of the last map)
 KNOWN = [
@@ -23,7 +24,7 @@ KNOWN = [
 @pytest.mark.parametrize(("name", "last_stride", "size", "stride"), KNOWN)
 def test_size_and_stride(name: str, last_stride: int, size: int, stride: int) -> None:
     net = backbones.build(name, width=0.125, last_stride=last_stride).net
-    field = activations.receptive_field(net)
+    field = fields.receptive_field(net)
     assert (field.size, field.stride) == (size, stride)
 
 
@@ -55,7 +56,7 @@ def seen(net: nn.Module, row: int, height: int, width: int = 32) -> Stripe:
 @pytest.mark.parametrize("last_stride", [1, 2])
 def test_the_field_is_where_the_gradient_is(name: str, last_stride: int) -> None:
     net = positive(backbones.build(name, width=0.125, last_stride=last_stride).net)
-    field = activations.receptive_field(net)
+    field = fields.receptive_field(net)
     height = 640
     rows = height // field.stride
     inner = rows // 2
@@ -66,12 +67,12 @@ def test_the_field_is_where_the_gradient_is(name: str, last_stride: int) -> None
 
 def test_the_field_of_a_stage() -> None:
     net = backbones.build("resnet18", width=0.125).net
-    sizes = [activations.receptive_field(net, n).size for n in activations.stages(net)]
-    assert activations.stages(net) == ("layer1", "layer2", "layer3", "layer4")
+    sizes = [fields.receptive_field(net, n).size for n in fields.stages(net)]
+    assert fields.stages(net) == ("layer1", "layer2", "layer3", "layer4")
     assert sizes == [43, 99, 211, 435]
     probe = positive(net)
-    first = activations.until(probe, "layer1")
-    want = activations.receptive_field(probe, "layer1").of_row(12)
+    first = fields.until(probe, "layer1")
+    want = fields.receptive_field(probe, "layer1").of_row(12)
     assert seen(first, 12, 128) == want
 
 
@@ -82,26 +83,26 @@ def test_dilation_and_rectangular_kernels() -> None:
         nn.AvgPool2d(2),
     )
     # sizes 3, 3 + 2·2·2 = 11, 11 + 1·2 = 13; strides 2, 2, 4; one pixel of padding
-    assert activations.receptive_field(net) == Field(4, Stripe(-1, 11))
+    assert fields.receptive_field(net) == Field(4, Stripe(-1, 11))
 
 
 def test_a_module_that_is_not_known() -> None:
     with pytest.raises(DplibError, match="does not know Upsample"):
-        activations.receptive_field(nn.Sequential(nn.Upsample(scale_factor=2)))
+        fields.receptive_field(nn.Sequential(nn.Upsample(scale_factor=2)))
     with pytest.raises(DplibError, match="padding 'same'"):
-        activations.receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3, padding="same")))
+        fields.receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3, padding="same")))
     with pytest.raises(DplibError, match=r"layer 'layer9' is unknown: .* layer4"):
-        activations.receptive_field(backbones.build("resnet18").net, "layer9")
+        fields.receptive_field(backbones.build("resnet18").net, "layer9")
 
 
 def test_ideal_stripes_cover_the_image_once() -> None:
     for rows, height in ((8, 256), (8, 128), (7, 50)):
-        stripes = [activations.ideal_stripe(i, rows, height) for i in range(rows)]
+        stripes = [fields.ideal_stripe(i, rows, height) for i in range(rows)]
         parts = [y for s in stripes for y in range(s.top, s.bottom + 1)]
         assert parts == list(range(height))
-    assert activations.ideal_stripe(2, 8, 256) == Stripe(64, 95)
+    assert fields.ideal_stripe(2, 8, 256) == Stripe(64, 95)
     with pytest.raises(DplibError, match="row=8: there are 8 rows"):
-        activations.ideal_stripe(8, 8, 256)
+        fields.ideal_stripe(8, 8, 256)
 
 
 # ------------------------------------------------------------------- effective field
@@ -118,14 +119,14 @@ def net() -> nn.Module:
 
 
 def test_effective_field_lies_in_the_theoretical_one(net: nn.Module) -> None:
-    field = activations.receptive_field(net, "layer1")
-    found = activations.effective_field(net, images(), layer="layer1")
+    field = fields.receptive_field(net, "layer1")
+    found = fields.effective_field(net, images(), layer="layer1")
     assert found.shape == (16, 64, 32)
     torch.testing.assert_close(found.sum((1, 2)), torch.ones(16))
     for row in (0, 8, 15):
         inside = field.of_row(row)
         assert inside.height < 64
-        assert activations.share_within(found[row], inside) == pytest.approx(1)
+        assert fields.share_within(found[row], inside) == pytest.approx(1)
 
 
 def test_effective_field_by_the_jacobian() -> None:
@@ -140,16 +141,16 @@ def test_effective_field_by_the_jacobian() -> None:
     want = jacobian.square().sum((0, 1, 2))
     want = want / want.sum()
     many = x.repeat(4000, 1, 1, 1)  # each image has a direction of its own
-    got = activations.effective_field(net, many, [1])[0]
+    got = fields.effective_field(net, many, [1])[0]
     torch.testing.assert_close(got, want, atol=5e-3, rtol=0)
-    assert activations.share_within(got, Stripe(1, 4)) == pytest.approx(1)
+    assert fields.share_within(got, Stripe(1, 4)) == pytest.approx(1)
 
 
 def test_a_subset_of_rows_is_a_subset(net: nn.Module) -> None:
-    every = activations.effective_field(net, images(), seed=1)
-    some = activations.effective_field(net, images(), [2, 0], seed=1)
+    every = fields.effective_field(net, images(), seed=1)
+    some = fields.effective_field(net, images(), [2, 0], seed=1)
     torch.testing.assert_close(some, every[[2, 0]])
-    other = activations.effective_field(net, images(), [2], seed=2)
+    other = fields.effective_field(net, images(), [2], seed=2)
     assert not torch.allclose(other, every[2:3])
 
 
@@ -158,7 +159,7 @@ def test_the_net_keeps_its_mode_and_its_statistics() -> None:
     net.bn1.eval()  # type: ignore[union-attr]
     modes = [m.training for m in net.modules()]
     before = copy.deepcopy(net.state_dict())
-    activations.effective_field(net, images(), [0])
+    fields.effective_field(net, images(), [0])
     assert [m.training for m in net.modules()] == modes
     for name, value in net.state_dict().items():
         torch.testing.assert_close(value, before[name])
@@ -167,62 +168,62 @@ def test_the_net_keeps_its_mode_and_its_statistics() -> None:
 
 def test_rows_that_do_not_exist_and_dead_nets(net: nn.Module) -> None:
     with pytest.raises(DplibError, match="row=4: there are 4 rows"):
-        activations.effective_field(net, images(), [4])
+        fields.effective_field(net, images(), [4])
     dead = nn.Conv2d(3, 2, 1)
     nn.init.zeros_(dead.weight)
     with pytest.raises(DplibError, match="no pixel moves this row"):
-        activations.effective_field(dead, images())
+        fields.effective_field(dead, images())
 
 
 def test_band_is_the_shortest() -> None:
     field = torch.tensor([0.0, 5, 1, 1, 40, 50, 3, 0])[:, None].repeat(1, 2)
-    assert activations.band(field, 0.9) == Stripe(4, 5)
-    assert activations.band(field, 0.93) == Stripe(4, 6)
-    assert activations.band(field, 1.0) == Stripe(1, 6)
-    assert activations.band(field, 0.4) == Stripe(5, 5)
+    assert fields.band(field, 0.9) == Stripe(4, 5)
+    assert fields.band(field, 0.93) == Stripe(4, 6)
+    assert fields.band(field, 1.0) == Stripe(1, 6)
+    assert fields.band(field, 0.4) == Stripe(5, 5)
     with pytest.raises(DplibError, match="share=0"):
-        activations.band(field, 0)
+        fields.band(field, 0)
     with pytest.raises(DplibError, match="no energy"):
-        activations.band(torch.zeros(4, 2))
+        fields.band(torch.zeros(4, 2))
 
 
 # ---------------------------------------------------------------------- feature maps
 
 
 def test_feature_maps_are_the_stages(net: nn.Module) -> None:
-    maps = activations.feature_maps(net, images())
-    assert list(maps) == list(activations.stages(net))
+    maps = fields.feature_maps(net, images())
+    assert list(maps) == list(fields.stages(net))
     assert [tuple(m.shape[2:]) for m in maps.values()] == [
         (16, 8), (8, 4), (4, 2), (4, 2),
     ]  # fmt: skip
     with torch.no_grad():
         torch.testing.assert_close(maps["layer4"], net(images()))
         stem = net[:2](images())  # type: ignore[index]
-    both = activations.feature_maps(net, images(), ["bn1", "relu"])
+    both = fields.feature_maps(net, images(), ["bn1", "relu"])
     torch.testing.assert_close(both["bn1"], stem)  # ReLU works in place
     torch.testing.assert_close(both["relu"], stem.relu())
     with pytest.raises(DplibError, match="layer 'fc' is unknown"):
-        activations.feature_maps(net, images(), ["fc"])
+        fields.feature_maps(net, images(), ["fc"])
 
 
 def test_strength_is_a_root_mean_square() -> None:
     maps = torch.zeros(1, 4, 2, 1)
     maps[0, 0, 0, 0], maps[0, 1, 0, 0] = 3, -1
     want = torch.tensor([[[(10 / 4) ** 0.5], [0]]])
-    torch.testing.assert_close(activations.strength(maps), want)
+    torch.testing.assert_close(fields.strength(maps), want)
 
 
 # ---------------------------------------------------------------------- one row's
 
 
 def test_the_three_answers_of_a_row(net: nn.Module) -> None:
-    found = activations.fields_of_row(net, images(), 5, layer="layer2", seed=3)
-    every = activations.effective_field(net, images(), layer="layer2", seed=3)
+    found = fields.fields_of_row(net, images(), 5, layer="layer2", seed=3)
+    every = fields.effective_field(net, images(), layer="layer2", seed=3)
     assert (found.row, found.rows) == (5, 8)
     assert found.ideal == Stripe(40, 47)
-    assert found.theory == activations.receptive_field(net, "layer2").of_row(5)
+    assert found.theory == fields.receptive_field(net, "layer2").of_row(5)
     torch.testing.assert_close(found.effective, every[5])
-    held = activations.band(every[5])
+    held = fields.band(every[5])
     assert f"90 % in {held.top}…{held.bottom} ({held.height} px)" in found.words()
     assert found.words().startswith("row 6 of 8 · ideal 40…47 (8 px) · theoretical ")
 
@@ -232,13 +233,13 @@ def test_the_three_answers_of_a_row(net: nn.Module) -> None:
 def test_rows_of_the_map(name: str, height: int) -> None:
     net = backbones.build(name, width=0.125).net.eval()
     x = torch.zeros(1, 3, height, 32)
-    for layer, found in activations.feature_maps(net, x).items():
-        assert activations.map_rows(net, height, layer) == found.shape[2]
+    for layer, found in fields.feature_maps(net, x).items():
+        assert fields.map_rows(net, height, layer) == found.shape[2]
 
 
 def test_row_change_is_relative() -> None:
     before = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
     after = torch.tensor([[3.0, 4.0], [0.0, 5.0]])
     torch.testing.assert_close(
-        activations.row_change(before, after), torch.tensor([0.0, 1.5])
+        fields.row_change(before, after), torch.tensor([0.0, 1.5])
     )

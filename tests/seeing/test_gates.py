@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dplib import DplibError, gates
+from dplib import DplibError
 from dplib.model import BLSTM, AuthorsBLSTM, RowFC, Stripes
+from dplib.seeing import gates
 
 
 def sequence(n: int = 3, rows: int = 5, channels: int = 6) -> Tensor:

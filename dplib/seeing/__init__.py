@@ -1,0 +1,1 @@
+"""What the network looks at: receptive fields and gates."""

@@ -21,9 +21,9 @@ from dplib import (
     cli_experiments,
     cli_models,
     lessons,
-    records,
     workspace,
 )
+from dplib.evidence import provenance
 from dplib.options import (
     Csv,
     KindOption,
@@ -79,7 +79,7 @@ def quickstart(
     env = {"DPLIB_OUT": str(out), "DPLIB_DATA": str(root_folder(root))}
     done = lessons.execute(lessons.find_lesson(0), out, env=env)
     metrics = read_metrics(metrics_file)
-    metrics |= {"command": "python -m dplib quickstart", **records.circumstances()}
+    metrics |= {"command": "python -m dplib quickstart", **provenance.circumstances()}
     lessons.write_atomically(metrics_file, json.dumps(metrics, indent=1) + "\n")
     print(f"\n{metrics_table(metrics)}\n")
     print(f"Lesson 0 took {done.seconds:.0f} s. Look at it: {done.html}")

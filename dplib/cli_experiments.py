@@ -13,8 +13,8 @@ from dplib import DplibError, workspace
 from dplib.options import Device, Root, base, root_folder
 
 if TYPE_CHECKING:
-    from dplib.experiments import Places
-    from dplib.variants import Job
+    from dplib.evidence.queue import Places
+    from dplib.evidence.variants import Job
 
 app = typer.Typer()
 
@@ -76,7 +76,8 @@ def ablate(
     A line of JSON per finished run goes to the results; runs that have one are not made
     again. On one thread a run's figures are the same to the bit each time.
     """
-    from dplib import experiments, variants
+    from dplib.evidence import queue as experiments
+    from dplib.evidence import variants
 
     tables = table or ["4", "6", "7"]
     queue = variants.jobs(data, tables, seeds)
@@ -116,7 +117,7 @@ def ablate(
 
 def _make_all(left: list[Job], places: Places, workers: int) -> tuple[int, int]:
     """Make the runs and say so; how many failed, how many Ctrl-C left undone."""
-    from dplib import experiments
+    from dplib.evidence import queue as experiments
 
     start, done, failed = time.monotonic(), 0, 0
     try:
@@ -154,8 +155,9 @@ def robustness(
     Each model of the variants BgI, BgI+BpI (with and without LSTM) and the full one
     that `ablate` has trained on ToyMarket gets one line of JSON, once.
     """
-    from dplib import checkpoints, datasets, experiments
-    from dplib import robustness as curves
+    from dplib import checkpoints, datasets
+    from dplib.evidence import queue as experiments
+    from dplib.evidence import robustness as curves
 
     folder = (runs or base() / "runs" / "ablate") / "toymarket"
     into = results_folder(results) / "toymarket-robustness.jsonl"
@@ -196,8 +198,8 @@ def report(
     and robustness curves. Takes under a minute; few records are enough for a look.
     Where `ablate` has written none yet, those that come with dplib are taken.
     """
-    from dplib import experiments
-    from dplib import report as evidence_report
+    from dplib.evidence import queue as experiments
+    from dplib.evidence import report as evidence_report
 
     folder = results_folder(results)
     mine = experiments.records_file(folder, data)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dplib import DplibError, lessons, records
+from dplib import DplibError, lessons
+from dplib.evidence import provenance
 from dplib.options import (
     Csv,
     Data,
@@ -89,7 +90,7 @@ def train(
         print("Interrupted and saved: the same command goes on from here.")
         raise typer.Exit(130)
     done = {
-        **records.record(seed, found.name, found.root),
+        **provenance.record(seed, found.name, found.root),
         "preset": preset,
         "iterations": len(result.history),
         "seconds": round(result.seconds),
@@ -262,7 +263,7 @@ def evaluate(
         if split == "all":
             name = name.rpartition("-split")[0] + ", all splits"
         record = {
-            **records.record(seed, name, found.root),
+            **provenance.record(seed, name, found.root),
             "checkpoint": checkpoint,
             **_numbers(tables, seed),
         }
@@ -341,7 +342,7 @@ def _reranked(
 
 def _intervals(result: Any, seed: int) -> dict[str, Any]:
     """Of rank1 and map; none where a single person queries."""
-    from dplib import intervals
+    from dplib.evidence import intervals
 
     if len(result.pids.unique()) < 2:
         return {}

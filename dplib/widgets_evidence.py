@@ -6,9 +6,10 @@ import html
 
 import ipywidgets
 
-from dplib import DplibError, evidence, plots, plots_published, widgets_picture
-from dplib.evidence import Difference, Side
-from dplib.report import LABELS, NAMES, Evidence
+from dplib import DplibError, plots, widgets_picture
+from dplib.evidence import charts, claims
+from dplib.evidence.claims import Difference, Side
+from dplib.evidence.report import LABELS, NAMES, Evidence
 
 Choice = dict[str, Side]
 
@@ -20,7 +21,7 @@ def choices(found: Evidence, cues: str = "layout") -> Choice:
     """
     sides: Choice = {}
     for (variant, where), label in LABELS.items():
-        runs = evidence.chosen(found.records, Side(variant, cues=cues))
+        runs = claims.chosen(found.records, Side(variant, cues=cues))
         if where != cues or not runs or variant.startswith("imagenet"):
             continue
         for kind in next(iter(runs.values()))["measures"]:
@@ -36,13 +37,13 @@ def choices(found: Evidence, cues: str = "layout") -> Choice:
 
 def common_seeds(found: Evidence, more: Side, less: Side) -> list[int]:
     """The seeds that have been run for both, in order."""
-    both = (evidence.chosen(found.records, side).keys() for side in (more, less))
+    both = (claims.chosen(found.records, side).keys() for side in (more, less))
     return sorted(set.intersection(*map(set, both)))
 
 
 def compare(
     found: Evidence, more: Side, less: Side, measure: str, seeds: int
-) -> tuple[Difference, evidence.Array]:
+) -> tuple[Difference, claims.Array]:
     """The difference over the first ``seeds`` seeds that both have, and its resamples.
 
     Raises EvidenceError when no seed has been run for both.
@@ -50,9 +51,9 @@ def compare(
     first = common_seeds(found, more, less)[:seeds]
     few = [r for r in found.records if r["seed"] in first]
     pids = found.pids[more.cues]
-    totals, queries = evidence.paired(few, pids, more, less, measure)
-    drawn = evidence.resample(totals, queries, samples=4000)
-    return evidence.summarise(drawn, totals.sum(1) / queries.sum()), drawn
+    totals, queries = claims.paired(few, pids, more, less, measure)
+    drawn = claims.resample(totals, queries, samples=4000)
+    return claims.summarise(drawn, totals.sum(1) / queries.sum()), drawn
 
 
 def describe(more: str, less: str, found: Difference, measure: str) -> str:
@@ -106,7 +107,7 @@ def comparison_explorer(found: Evidence, *, cues: str = "layout") -> ipywidgets.
         result, drawn = compare(found, *pair, measure.value, seeds.value)
         said = describe(more.value, less.value, result, measure.value)
         text.value = html.escape(said)
-        fig = plots_published.draws(result, drawn, measure.value)
+        fig = charts.draws(result, drawn, measure.value)
         picture.value, picture.layout.display = plots.png(fig), None
 
     for side in (more, less):

@@ -166,3 +166,29 @@ def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
                 pass
         time.sleep(0.3)
     raise AssertionError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+# twenty-four noisy pictures and their ranking, as a notebook cell
+RANKED = """
+import tempfile
+import numpy as np, torch
+from pathlib import Path
+from PIL import Image
+from dplib import evaluation, widgets
+from dplib.datasets import Sample
+from dplib.descriptors import Descriptors
+
+folder = Path(tempfile.mkdtemp())
+samples = []
+for i in range(24):
+    rng = np.random.default_rng(i)
+    path = folder / f"{i}.png"
+    Image.fromarray(rng.integers(0, 256, (16, 8, 3), np.uint8)).save(path)
+    samples.append(Sample(path, 1 + i % 4, 1 + i // 4 % 3))
+features = torch.randn(24, 8, generator=torch.Generator().manual_seed(0))
+pids = torch.tensor([s.pid for s in samples])
+cams = torch.tensor([s.camid for s in samples])
+both = Descriptors(features, pids, cams)
+query = Descriptors(*(x[:8] for x in both))
+result = evaluation.evaluate(query, both)
+"""

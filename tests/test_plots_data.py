@@ -8,9 +8,9 @@ import compare_crops
 import numpy as np
 import pytest
 import torch
+from drawn import texts
 from matplotlib.figure import Figure
 from PIL import Image
-from test_plots import texts
 
 import dplib
 from dplib import DplibError, datasets, plots_data, transforms

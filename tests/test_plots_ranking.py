@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from drawn import picture, texts
 from matplotlib.colors import to_hex
-from test_plots import picture, texts
 
 from dplib import DplibError, evaluation, plots, plots_ranking
 

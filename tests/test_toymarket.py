@@ -174,7 +174,7 @@ def test_complete_set_is_returned_untouched(
     def fail(*_: object) -> None:
         raise AssertionError("drawn again")
 
-    monkeypatch.setattr(toymarket, "render", fail)
+    monkeypatch.setattr(generation, "render", fail)
     assert toymarket.generate(tmp_path, **args) == folder
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
     assert capsys.readouterr().out == ""

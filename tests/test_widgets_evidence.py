@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_report import PIDS, made
+from made_records import PIDS, made
 
-from dplib import DplibError, evidence, plots, plots_published, widgets_evidence
-from dplib.evidence import Side
-from dplib.report import Evidence
+from dplib import DplibError, plots, widgets_evidence
+from dplib.evidence import charts, claims
+from dplib.evidence.claims import Side
+from dplib.evidence.report import Evidence
 
 
 @pytest.fixture
@@ -47,13 +48,13 @@ def test_it_says_and_draws_what_the_records_hold(found: Evidence) -> None:
         sides = widgets_evidence.choices(found)
         pair = sides[p["more"].value], sides[p["less"].value]
         few = [r for r in found.records if r["seed"] < p["seeds"].value]
-        totals = evidence.paired(few, PIDS, *pair, p["measure"].value)
-        result = evidence.difference(*totals, samples=4000)
+        totals = claims.paired(few, PIDS, *pair, p["measure"].value)
+        result = claims.difference(*totals, samples=4000)
         said = f"{result.value:+.2f} points"
         assert said in p["text"].value and result.verdict in p["text"].value
         assert f"{result.seeds} seeds" in p["text"].value
-        drawn = evidence.resample(*totals, samples=4000)
-        fig = plots_published.draws(result, drawn, p["measure"].value)
+        drawn = claims.resample(*totals, samples=4000)
+        fig = charts.draws(result, drawn, p["measure"].value)
         assert p["picture"].value == plots.png(fig) != before
 
 
@@ -88,7 +89,7 @@ def test_seed_0_may_be_missing(found: Evidence) -> None:
     p["seeds"].value = 1
     first = [r for r in some if r["seed"] == 1]
     pair = Side("bgi_bpi"), Side("bgi_bpi_fc")
-    wanted = evidence.compare(first, PIDS, *pair, "map")
+    wanted = claims.compare(first, PIDS, *pair, "map")
     assert f"one seed: {wanted.value:+.2f} points" in p["text"].value
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import browser
 
-from dplib import evidence, report, widgets_evidence
+from dplib import widgets_evidence
+from dplib.evidence import claims, report
 
 SET_UP = """from dataclasses import replace
 from dplib import report, widgets_evidence
@@ -19,7 +20,7 @@ def test_comparison_explorer(tmp_path: Path) -> None:
     found = report.load()
     sides = widgets_evidence.choices(found)
     seeds_of = [
-        evidence.chosen(found.records, sides[k]).keys() for k in ("BgI", "BgI+BpI")
+        claims.chosen(found.records, sides[k]).keys() for k in ("BgI", "BgI+BpI")
     ]
     most = len(seeds_of[0] & seeds_of[1])
     cell = "widgets_evidence.comparison_explorer(found)"

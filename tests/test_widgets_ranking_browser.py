@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import browser
-from test_widgets_browser import SET_UP
 
 RESULTS = """
 from dplib import widgets_ranking
@@ -24,7 +23,7 @@ widgets_ranking.ranking_explorer(
 def test_each_control_changes_text_and_pictures(tmp_path: Path) -> None:
     """The text is that of the result shown; both pictures follow each control."""
     scope: dict[str, Any] = {}
-    exec(SET_UP + RESULTS, scope)
+    exec(browser.RANKED + RESULTS, scope)
     describe = scope["widgets_ranking"].describe
     queries, plain, flipped = scope["samples"], scope["result"].ap, scope["flipped"]
     # which query is second in an order: each time another one
@@ -32,7 +31,7 @@ def test_each_control_changes_text_and_pictures(tmp_path: Path) -> None:
         "worst AP first": int(plain.argsort()[1]),
         "re-ranking harms most": int((flipped.ap - plain).argsort()[1]),
     }
-    with browser.notebook(tmp_path, [SET_UP, RESULTS + WIDGET]) as page:
+    with browser.notebook(tmp_path, [browser.RANKED, RESULTS + WIDGET]) as page:
         text = page.locator(".widget-html-content", has_text="pid ").first
         assert text.inner_text() == describe(scope["result"], 0, queries, "near")
         with browser.changed(page, 1):

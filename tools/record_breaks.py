@@ -35,10 +35,10 @@ from dplib import (
     lessons,
     losses,
     presets,
-    records,
     sampling,
     training,
 )
+from dplib.evidence import provenance
 from dplib.model import DeepPerson
 from dplib.presets import Preset
 from dplib.samples import ReIDData
@@ -243,7 +243,7 @@ def main(names: list[str]) -> None:
             "num_ids": 600 - VAL_PIDS,
             "mean over": MEAN_OVER,
             "epochs": EPOCHS,
-            **records.circumstances(),
+            **provenance.circumstances(),
         }
         put(done)
         print({k: done["runs"][name][k] for k in ("rank1", "map")}, flush=True)

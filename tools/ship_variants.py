@@ -24,10 +24,10 @@ from dplib import (
     datasets,
     descriptors,
     evaluation,
-    experiments,
     samples,
     workspace,
 )
+from dplib.evidence import queue
 
 NAMES = ("bgi", "bgi_bpi_fc", "bgi_bpi", "full", "stripes")
 MAX_BYTES = 8_000_000
@@ -39,8 +39,8 @@ def ship(
 ) -> Path:
     """One variant's net; DplibError when its run is not finished or it is too large."""
     key = ("toymarket", "layout", name, 0)
-    lines = experiments.read(experiments.records_file(results, "toymarket"))
-    found = {experiments.key_of(r): r for r in lines}
+    lines = queue.read(queue.records_file(results, "toymarket"))
+    found = {queue.key_of(r): r for r in lines}
     if key not in found:
         raise DplibError(
             f"{name}, seed 0, has no record in {results}: python -m dplib ablate"
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("names", nargs="*", default=NAMES)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs/ablate")
-    parser.add_argument("--results", type=Path, default=experiments.RESULTS)
+    parser.add_argument("--results", type=Path, default=queue.RESULTS)
     args = parser.parse_args(argv)
     data = datasets.load("toymarket", workspace.folders()[0])
     for name in args.names:

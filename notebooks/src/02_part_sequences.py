@@ -659,7 +659,8 @@ print({name: f"{value:.1%}" for name, value in whole.items()})
 # and describe them by its rows side by side, and by its `fm`:
 
 # %%
-from dplib import descriptors, robustness
+from dplib import descriptors
+from dplib.evidence import robustness
 
 pcb, rows = checkpoints.load("toy-stripes"), robustness.rows_of_queries(data)[:200]
 levels = {"shift": (0, 0.05, 0.1, 0.2)}  # of the height; a row is an eighth

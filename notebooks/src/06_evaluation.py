@@ -499,7 +499,7 @@ plots.show(
 # and `dplib`'s draw other random numbers, so they agree to a few tenths of a point:
 
 # %%
-from dplib import intervals
+from dplib.evidence import intervals
 
 interval = intervals.bootstrap(result, "map")
 low, high = ends["drawing people"]

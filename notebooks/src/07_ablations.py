@@ -32,21 +32,10 @@ import numpy as np
 import torch
 
 # %%
-from dplib import (
-    checkpoints,
-    datasets,
-    descriptors,
-    evaluation,
-    evidence,
-    experiments,
-    plots,
-    plots_published,
-    plots_ranking,
-    published,
-    report,
-)
+from dplib import checkpoints, datasets, descriptors, evaluation, plots, plots_ranking
 from dplib.checks import check, predict, reveal
-from dplib.evidence import CLAIMS, QUESTIONS, Side
+from dplib.evidence import charts, claims, queue, report, tables
+from dplib.evidence.claims import CLAIMS, QUESTIONS, Side
 
 # %% [markdown]
 # ## 1 · What the paper claims
@@ -57,7 +46,7 @@ from dplib.evidence import CLAIMS, QUESTIONS, Side
 
 # %% tags=["nbval-check-output"]
 for number in (4, 6, 7):
-    paper = published.table(number)
+    paper = tables.table(number)
     print(f"Table {number}: {paper.title}")
     for row, (rank1, map_) in paper.rows.items():
         print(f"    {row:30} rank-1 {rank1:.2f}   mAP {map_:.2f}")
@@ -122,8 +111,8 @@ predict("7.p1", ...)
 # them.
 
 # %% tags=["nbval-check-output"]
-records = experiments.read(experiments.RESULTS / "toymarket.jsonl")
-pids = np.array(experiments.query_pids(experiments.RESULTS, "toymarket"))
+records = queue.read(queue.RESULTS / "toymarket.jsonl")
+pids = np.array(queue.query_pids(queue.RESULTS, "toymarket"))
 found = report.load()  # the same records, the pids, and what more was measured
 one = next(r for r in records if r["variant"] == "bgi" and r["seed"] == 0)
 print(sorted(one))
@@ -160,7 +149,7 @@ print(report.table(found, 4))
 # %%
 for number in (4, 6):
     rows = report.beside(found, number)
-    fig = plots_published.rows_beside(published.table(number), rows)
+    fig = charts.rows_beside(tables.table(number), rows)
     ours = "; ".join(f"{row} {v['map'].mean():.1f}" for row, v in rows.items())
     plots.show(fig, alt=f"Table {number}: published left, ours right. Our mAP: {ours}.")
 
@@ -183,7 +172,7 @@ predict("7.p2", ...)
 
 # %% tags=["nbval-check-output"]
 layout = [r for r in records if r["cues"] == "layout"]
-rate = evidence.false_winners(layout, pids, "rank1")
+rate = claims.false_winners(layout, pids, "rank1")
 gaps = np.array(rate.gaps)
 print(f"{rate.won} of {rate.pairs} pairs have a “winner”: {rate.share:.0%}")
 print(f"gap in rank-1: median {np.median(gaps):.1f}, largest {gaps.max():.1f} points")
@@ -191,7 +180,7 @@ reveal("7.p2", round(100 * rate.share), within=5, unit="%")
 
 # %%
 plots.show(
-    plots_published.winners(rate),
+    charts.winners(rate),
     alt=f"""A histogram of how far two trainings of the same variant are apart in
     rank-1. Half of the pairs differ by {np.median(gaps):.1f} points or more, and the
     largest gap is {gaps.max():.1f} points, with no difference but the seed.""",
@@ -205,7 +194,7 @@ plots.show(
 # %% tags=["nbval-check-output"]
 for name in ("btr", "bgi_bpi_fc", "bgi_bpi", "bgi", "bpi_fc", "bgi_btr", "full"):
     some = [r for r in layout if r["variant"] == name]
-    by = [evidence.false_winners(some, pids, m) for m in ("rank1", "map")]
+    by = [claims.false_winners(some, pids, m) for m in ("rank1", "map")]
     won = "   ".join(f"{w.won:2} of {w.pairs}" for w in by)
     print(f"{report.LABELS[name, 'layout']:26} rank-1 {won} by mAP")
 
@@ -271,17 +260,17 @@ def resample(totals, queries, samples, rng):
 
 # %% tags=["nbval-check-output"]
 more, less = Side("bgi_bpi"), Side("bgi")
-totals, queries = evidence.paired(records, pids.tolist(), more, less, "map")
+totals, queries = claims.paired(records, pids.tolist(), more, less, "map")
 rng = np.random.default_rng([0, 500, 0x48494552])
 mine = resample(totals, queries, 500, rng)
-theirs = evidence.resample(totals, queries, samples=500)
+theirs = claims.resample(totals, queries, samples=500)
 torch.testing.assert_close(torch.tensor(mine), torch.tensor(theirs))
 print("seeds, people:", totals.shape, "  500 resamples agree")
 
 # %% tags=["nbval-check-output"]
 low, high = np.quantile(mine, [0.025, 0.975])
 by_seed = totals.sum(1) / queries.sum()
-alone = evidence.difference(totals[:1], queries)
+alone = claims.difference(totals[:1], queries)
 print(f"all seeds       {by_seed.mean():+.1f}, interval {low:+.1f} to {high:+.1f}")
 print(f"seed 0, people  {alone}")
 print("seed by seed   ", np.round(by_seed, 1).tolist())
@@ -335,7 +324,7 @@ check("7.2", holm)
 
 # %% tags=["nbval-check-output"]
 ps = [0.04, 0.01, 0.03, 0.015]
-levels = torch.tensor(evidence.holm(ps))
+levels = torch.tensor(claims.holm(ps))
 torch.testing.assert_close(levels, torch.tensor([0.025, 0.0125, 0.025, 0.05 / 3]))
 print({p: "found" if p <= a else "failed" for p, a in zip(ps, levels, strict=True)})
 
@@ -352,7 +341,7 @@ reveal("7.p1", verdicts["lstm"].verdict)
 
 # %%
 plots.show(
-    plots_published.claims(CLAIMS, verdicts),
+    charts.claims(CLAIMS, verdicts),
     alt="Our seven differences in mAP with Holm's intervals beside the published ones: "
     + "; ".join(f"{c.text}: {verdicts[c.id].verdict}" for c in CLAIMS),
 )
@@ -370,7 +359,7 @@ for line in report.sentences(found):
 
 # %% tags=["nbval-check-output"]
 unseen = [r for r in records if r["seed"] > 0]
-again = evidence.verdicts(unseen, found.pids["layout"], CLAIMS, "map")
+again = claims.verdicts(unseen, found.pids["layout"], CLAIMS, "map")
 for c in CLAIMS:
     print(f"{c.text:45} {again[c.id]!s:22} {again[c.id].verdict}")
 
@@ -399,9 +388,9 @@ for c in QUESTIONS:
 
 # %% tags=["nbval-check-output"]
 sides = Side("bgi_bpi"), Side("isolated")
-totals, queries = evidence.paired(records, pids.tolist(), *sides, "map")
+totals, queries = claims.paired(records, pids.tolist(), *sides, "map")
 for seeds in (1, 2, 3):
-    d = evidence.difference(totals[:seeds], queries)
+    d = claims.difference(totals[:seeds], queries)
     print(f"context helps, {seeds} seed{'s' * (seeds > 1)}: {d}")
 
 # %% [markdown]
@@ -413,7 +402,7 @@ for seeds in (1, 2, 3):
 
 # %% tags=["nbval-check-output"]
 def last_loss(variant, branch):
-    runs = evidence.chosen(records, Side(variant))
+    runs = claims.chosen(records, Side(variant))
     values = [r["losses"][branch] for r in runs.values()]
     return "  – " if None in values else f"{np.mean(values):4.2f}"
 
@@ -421,7 +410,7 @@ def last_loss(variant, branch):
 for name in ("bgi", "bpi_fc", "bgi_bpi_fc", "bgi_bpi", "full", "head_linear"):
     label = report.LABELS[name, "layout"]
     print(f"{label:26} BpI {last_loss(name, 'part')}  BgI {last_loss(name, 'global')}")
-for seed, run in evidence.chosen(records, Side("btr")).items():
+for seed, run in claims.chosen(records, Side("btr")).items():
     losses, rank1 = run["losses"], run["measures"]["fm"]["rank1"]
     print(f"BtR alone, seed {seed}: loss {losses['ranking']:.2f},", end=" ")
     print(f"active triplets {losses['active']:.0%}, rank-1 {rank1:.1%}")
@@ -435,7 +424,7 @@ for seed, run in evidence.chosen(records, Side("btr")).items():
 # Two claims look different after that:
 
 # %% tags=["nbval-check-output"]
-d = evidence.compare(
+d = claims.compare(
     records, pids.tolist(), Side("bgi_bpi_fc", "fc"), Side("bpi_fc", "fc")
 )
 print(f"BgI helps FC rows, by fm {verdicts['global'].value:+.1f}, by fc {d}")
@@ -531,12 +520,12 @@ predict("7.p3", ...)
 gains = {}
 for cues in ("layout", "global"):
     sides = Side("bgi_bpi", cues=cues), Side("bgi", cues=cues)
-    gains[cues] = evidence.compare(records, found.pids[cues], *sides, "map")
+    gains[cues] = claims.compare(records, found.pids[cues], *sides, "map")
     print(f"{cues:7} {gains[cues]}  seeds: {gains[cues].seeds}")
 reveal("7.p3", round(gains["global"].value, 1), within=2, unit="points")
 for cues in ("layout", "global"):
     fm = found.of(Side("bgi", cues=cues), "map").mean()
-    runs = evidence.chosen(records, Side("bgi", cues=cues)).values()
+    runs = claims.chosen(records, Side("bgi", cues=cues)).values()
     loss = np.mean([run["losses"]["global"] for run in runs])
     print(f"BgI alone, {cues}: mAP {fm:.1f}, loss {loss:.2f}")
 
@@ -566,10 +555,10 @@ widgets_evidence.comparison_explorer(found)
 
 # %%
 sides = Side("bgi_bpi"), Side("bgi_bpi_fc")
-for seeds in (2, len(evidence.chosen(records, sides[0]))):
+for seeds in (2, len(claims.chosen(records, sides[0]))):
     d, drawn = widgets_evidence.compare(found, *sides, "map", seeds)
     plots.show(
-        plots_published.draws(d, drawn),
+        charts.draws(d, drawn),
         alt=f"""Resampled differences in mAP, BgI+BpI with LSTM less without, from
         {seeds} seeds: mean {d.value:+.1f} points, interval {d.low:+.1f} to
         {d.high:+.1f}.""",
@@ -683,11 +672,11 @@ for j, i in enumerate(six):
 # pose and light, with one nuisance turned up and all others off (`dplib.robustness`):
 
 # %%
-from dplib import plots_robustness, robustness
+from dplib.evidence import robustness, robustness_chart
 
 labels = {v: report.LABELS[v, "layout"] for v in robustness.VARIANTS}
 plots.show(
-    plots_robustness.curves(found.curves, labels),
+    robustness_chart.curves(found.curves, labels),
     alt="""Rank-1 of four variants against occlusion, blur, displaced boxes and
     clutter, six levels each, with bands over five seeds. The full model is far above
     until boxes are off by a fifth; FC rows are second, BLSTM and BgI close below.""",
@@ -720,7 +709,7 @@ for v, label in labels.items():
 
 # %% tags=["nbval-check-output"]
 print(f"{'':14} rank-1    mAP")
-for row, values in published.table(5).rows.items():
+for row, values in tables.table(5).rows.items():
     print(f"{row:14}", *(f"{v:6.2f}" if v else "     –" for v in values))
 
 # %% [markdown]

@@ -8,37 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_evidence import record
+from made_records import PIDS, made
 from typer.testing import CliRunner
 
-from dplib import DplibError, evidence, experiments, report
+from dplib import DplibError
 from dplib.__main__ import app
-from dplib.evidence import CLAIMS, Side
-from dplib.report import Evidence
+from dplib.evidence import claims, queue, report
+from dplib.evidence.claims import CLAIMS, Side
+from dplib.evidence.report import Evidence
 
-ROOT = Path(__file__).resolve().parents[1]
-PIDS = [1, 1, 2, 3, 3, 3, 4, 5]
-
-
-def made(variant: str, seed: int, level: float, **more: object) -> dict[str, object]:
-    rng = np.random.default_rng([seed, len(variant)])
-    run = record(variant, seed, list(np.clip(rng.normal(level, 5, len(PIDS)), 0, 100)))
-    run["measures"]["fc"] = run["measures"]["fm"]
-    run["ap"]["fc"], run["hits"]["fc"] = run["ap"]["fm"], run["hits"]["fm"]
-    return {
-        **run,
-        "commit": "a" * 40,
-        "code": "c" * 12,
-        "date": "2026-11-01",
-        "versions": {"torch": "2.14.1"},
-        "cpu_seconds": 60.0,
-        "generator": "1.0:abc",
-        "preset": {"name": "toy", "epochs": 32},
-        "iterations": 2400,
-        "chance": 6.4,
-        "losses": {"part": 6.3, "global": 1.0, "ranking": None, "active": None},
-        **more,
-    }
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -86,7 +65,7 @@ def test_a_verdict_says_what_it_is_without_fallen_runs(few: Evidence) -> None:
     level = found.verdicts(CLAIMS, "map")["blstm"].level
     sides = Side("bgi_bpi"), Side("bgi")
     rest = [r for r in runs if r["seed"] != 2]
-    without = evidence.compare(rest, PIDS, *sides, level=level)
+    without = claims.compare(rest, PIDS, *sides, level=level)
     assert f"BgI asleep at the end in 1 of 3 seeds; without them {without}." in line
 
 
@@ -137,7 +116,7 @@ def test_the_gain_of_layout_less_that_of_global_cues(few: Evidence) -> None:
     found = report.interplay(both)
     assert found is not None
     gains = [
-        evidence.compare(
+        claims.compare(
             both.records, PIDS, Side("bgi_bpi", cues=c), Side("bgi", cues=c)
         ).value
         for c in ("layout", "global")
@@ -168,9 +147,9 @@ def test_the_page_in_docs_is_what_the_records_say() -> None:
 
 
 def test_the_command_writes_the_page(few: Evidence, tmp_path: Path) -> None:
-    path = experiments.records_file(tmp_path, "toymarket")
+    path = queue.records_file(tmp_path, "toymarket")
     for run in few.records:
-        experiments.append(path, run)
+        queue.append(path, run)
     (tmp_path / "toymarket-queries.json").write_text(json.dumps({"layout": PIDS}))
     words = ["report", "--results", str(tmp_path), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, words)
@@ -190,7 +169,7 @@ def test_gains_from_imagenet_stand_beside_those_from_nothing(few: Evidence) -> N
     both = Evidence("toymarket", few.records + more, few.pids, [])
     rows = report.starts_beside(both).splitlines()[2:]
     sides = Side("imagenet_bgi_bpi"), Side("imagenet_bgi")
-    gain = evidence.compare(both.records, PIDS, *sides)
+    gain = claims.compare(both.records, PIDS, *sides)
     assert gain.seeds == 1 and len(rows) == 2  # claims blstm and fm
     assert rows[0].startswith("| BLSTM parts help the global branch | +5.11 |")
     assert rows[0].endswith(f"{gain} (1) |")

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dplib import DplibError
-from dplib.evidence import Claim, Difference, Winners
+from dplib.evidence.claims import Claim, Difference, Winners
+from dplib.evidence.tables import Table
 from dplib.plots import PALETTE
-from dplib.published import Table
 
 Seeds = Sequence[float] | NDArray[np.float64]
 NAMES = {"rank1": "rank-1", "map": "mAP", "minp": "mINP"}

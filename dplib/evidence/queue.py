@@ -35,14 +35,14 @@ from dplib import (
     descriptors,
     evaluation,
     presets,
-    records,
     samples,
     stamps,
     toymarket,
     training,
 )
 from dplib.checkpoints import CheckpointError
-from dplib.variants import Job
+from dplib.evidence import provenance
+from dplib.evidence.variants import Job
 
 if sys.platform == "win32":
     import msvcrt
@@ -325,7 +325,7 @@ def _make(
     last = result.history[-max(1, steps // (places.epochs or preset.epochs)) :]
     record: Record = {
         **_asked(job, places),
-        **records.circumstances(),
+        **provenance.circumstances(),
         **{k: begun[k] for k in ("code", "device", "weights")},
         "iterations": steps,
         "seconds": round(result.seconds, 1),

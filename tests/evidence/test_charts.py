@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dplib import DplibError, plots, plots_published, published, report
-from dplib.evidence import CLAIMS, Difference, Winners
-from dplib.published import TABLES
+from dplib import DplibError, plots
+from dplib.evidence import charts, report, tables
+from dplib.evidence.claims import CLAIMS, Difference, Winners
+from dplib.evidence.tables import TABLES
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
 def test_a_bar_for_each_row_and_marks_for_ours(number: int) -> None:
     table, columns = TABLES[number], report.DRAWN[number]
     ours = {"ours": {columns[0]: [50.0, 54.0]}}
-    fig = plots_published.rivals(table, columns, ours)
+    fig = charts.rivals(table, columns, ours)
     assert len(fig.axes) == len(columns)
     for ax, column in zip(fig.axes, columns, strict=True):
         at = table.columns.index(column)
@@ -36,14 +37,14 @@ def test_published_left_ours_right(number: int) -> None:
     table = TABLES[number]
     row = list(table.rows)[-1]
     ours = {row: {"rank1": [60.0, 62.0], "map": [40.0, 44.0]}}
-    fig = plots_published.rows_beside(table, ours)
+    fig = charts.rows_beside(table, ours)
     for axes, column, mean in ((fig.axes[:2], "rank1", 61), (fig.axes[2:], "map", 42)):
         drawn = axes[0].lines[0].get_xdata()
         assert list(drawn) == [table.value(r, column) for r in table.rows]
         marks = [x for line in axes[1].lines for x in np.ravel(line.get_xdata())]
         assert mean in marks and set(ours[row][column]) <= set(marks)
     with pytest.raises(DplibError, match=f"table {number} has no row 'x'"):
-        plots_published.rows_beside(table, {"x": ours[row]})
+        charts.rows_beside(table, {"x": ours[row]})
 
 
 def test_claims_stand_with_their_intervals() -> None:
@@ -52,7 +53,7 @@ def test_claims_stand_with_their_intervals() -> None:
         "lstm": Difference(-3, -5, -1, 0.01, 0.99, (-2, -4)),
         "fm": Difference(1, -1, 3, 0.4, 0.95, (0, 2)),
     }
-    fig = plots_published.claims(CLAIMS, found)
+    fig = charts.claims(CLAIMS, found)
     (ax,) = fig.axes
     texts = [c.text for c in CLAIMS if c.id in found]
     assert [t.get_text() for t in ax.get_yticklabels()] == texts
@@ -63,11 +64,11 @@ def test_claims_stand_with_their_intervals() -> None:
     bars = [c.get_segments()[0][:, 0].tolist() for c in ax.collections]
     assert bars == [[1, 5], [-5, -1], [-1, 3]]
     with pytest.raises(DplibError, match="no claim has its runs yet"):
-        plots_published.claims(CLAIMS, {})
+        charts.claims(CLAIMS, {})
 
 
 def test_gaps_between_seeds() -> None:
-    fig = plots_published.winners(
+    fig = charts.winners(
         Winners((0.5, 1.5, 2.5, 7.5), (False, False, False, True), ("a", "a", "b", "b"))
     )
     (ax,) = fig.axes
@@ -76,9 +77,7 @@ def test_gaps_between_seeds() -> None:
 
 
 def test_columns_in_words_and_same_bytes() -> None:
-    assert plots_published.name_of("multi rank1") == "multi rank-1"
-    assert plots_published.name_of("labeled r5") == "labeled rank-5"
-    a, b = (
-        plots.png(plots_published.rivals(published.table(1), ["map"])) for _ in "ab"
-    )
+    assert charts.name_of("multi rank1") == "multi rank-1"
+    assert charts.name_of("labeled r5") == "labeled rank-5"
+    a, b = (plots.png(charts.rivals(tables.table(1), ["map"])) for _ in "ab")
     assert a == b

@@ -6,28 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_records import record
 
-from dplib import evidence
-from dplib.evidence import CLAIMS, QUESTIONS, EvidenceError, Side
+from dplib.evidence import claims
+from dplib.evidence.claims import CLAIMS, QUESTIONS, EvidenceError, Side
 
 PIDS = [1, 1, 2, 3, 3, 3, 4, 5]
-
-
-def record(
-    variant: str, seed: int, ap: list[float], hits: str | None = None, **more: Any
-) -> dict[str, Any]:
-    hits = hits or "".join("01"[int(a > 50)] for a in ap)
-    measures = {"rank1": hits.count("1") / len(hits), "map": float(np.mean(ap)) / 100}
-    return {
-        "data": "toymarket",
-        "cues": "layout",
-        "variant": variant,
-        "seed": seed,
-        "ap": {"fm": [round(100 * a) for a in ap]},
-        "hits": {"fm": hits},
-        "measures": {"fm": measures},
-        **more,
-    }
 
 
 def noisy(variant: str, seed: int, level: float) -> dict[str, Any]:
@@ -41,34 +25,34 @@ def noisy(variant: str, seed: int, level: float) -> dict[str, Any]:
 def test_differences_are_added_up_by_seed_and_pid() -> None:
     a = [record("bgi_bpi", s, [10.0 * s + i for i in range(8)]) for s in (0, 1)]
     b = [record("bgi", s, [0.0] * 8) for s in (0, 1, 2)]
-    totals, queries = evidence.paired(a + b, PIDS, Side("bgi_bpi"), Side("bgi"), "map")
+    totals, queries = claims.paired(a + b, PIDS, Side("bgi_bpi"), Side("bgi"), "map")
     assert queries.tolist() == [2, 1, 3, 1, 1]
     assert totals.tolist() == [[1, 2, 12, 6, 7], [21, 12, 42, 16, 17]]
-    found = evidence.difference(totals, queries)
+    found = claims.difference(totals, queries)
     assert found.per_seed == (3.5, 13.5)
     assert found.value == 8.5
 
 
 def test_rank1_comes_from_the_hits() -> None:
     made = record("bgi", 0, [60.0, 40.0, 90.0], "011")
-    assert evidence.per_query(made, "rank1").tolist() == [0, 100, 100]
-    assert evidence.per_query(made, "map").tolist() == [60, 40, 90]
+    assert claims.per_query(made, "rank1").tolist() == [0, 100, 100]
+    assert claims.per_query(made, "map").tolist() == [60, 40, 90]
     with pytest.raises(EvidenceError, match="measure='minp': records hold rank1"):
-        evidence.per_query(made, "minp")
+        claims.per_query(made, "minp")
 
 
 def test_spread_is_by_seed() -> None:
     made = [record("bgi", s, [10.0 * s + 1] * 8) for s in (2, 0, 1)]
-    assert evidence.spread(made, Side("bgi"), "map") == pytest.approx([1, 11, 21])
+    assert claims.spread(made, Side("bgi"), "map") == pytest.approx([1, 11, 21])
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
     a, b = record("bgi", 0, [1.0] * 8), record("full", 1, [1.0] * 8)
     with pytest.raises(EvidenceError, match="no seed has been run for both"):
-        evidence.paired([a, b], PIDS, Side("bgi"), Side("full"), "map")
+        claims.paired([a, b], PIDS, Side("bgi"), Side("full"), "map")
     c = record("full", 0, [1.0] * 8)
     with pytest.raises(EvidenceError, match="seed 0 has 8 queries, the list of pids 3"):
-        evidence.paired([a, c], [1, 2, 3], Side("bgi"), Side("full"), "map")
+        claims.paired([a, c], [1, 2, 3], Side("bgi"), Side("full"), "map")
 
 
 # --- the bootstrap --------------------------------------------------------------------
@@ -90,7 +74,7 @@ def test_intervals_of_few_seeds_hold_the_truth_as_often_as_they_say(seeds: int) 
     held = []
     for i in range(300):
         made = simulated(rng, 1.5, seeds)
-        found = evidence.difference(*made, samples=1000, seed=i)
+        found = claims.difference(*made, samples=1000, seed=i)
         held.append(found.low <= 1.5 <= found.high)
     assert 0.92 <= np.mean(held) <= 0.995
 
@@ -104,7 +88,7 @@ def test_where_seeds_alone_scatter_it_is_as_sure_as_student(
     for _ in range(300):
         queries = np.full(30, 2.0)
         each = 5 + rng.normal(0, 8, (seeds, 1)) + rng.normal(0, 0.1, (seeds, 30))
-        d = evidence.difference(each * queries, queries, samples=1000)
+        d = claims.difference(each * queries, queries, samples=1000)
         held.append(d.low <= 5 <= d.high)
     assert least <= np.mean(held) <= 0.98
 
@@ -115,23 +99,23 @@ def test_drawing_people_alone_holds_it_less_often() -> None:
     held = []
     for i in range(300):
         totals, queries = simulated(rng, 1.5, 1)
-        found = evidence.difference(totals, queries, samples=1000, seed=i)
+        found = claims.difference(totals, queries, samples=1000, seed=i)
         held.append(found.low <= 1.5 <= found.high)
     assert np.mean(held) < 0.8
 
 
 def test_an_interval_takes_its_level_and_its_seed() -> None:
     made = simulated(np.random.default_rng(1), 3.0, 5)
-    narrow, wide = (evidence.difference(*made, level=x) for x in (0.9, 0.999))
+    narrow, wide = (claims.difference(*made, level=x) for x in (0.9, 0.999))
     assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
     assert narrow.p == wide.p
-    assert evidence.difference(*made, level=0.9) == narrow
-    assert evidence.difference(*made, level=0.9, seed=1) != narrow
+    assert claims.difference(*made, level=0.9) == narrow
+    assert claims.difference(*made, level=0.9, seed=1) != narrow
 
 
 def test_identical_runs_differ_by_nothing() -> None:
     totals, queries = np.zeros((3, 5)), np.ones(5)
-    found = evidence.difference(totals, queries)
+    found = claims.difference(totals, queries)
     assert (found.value, found.low, found.high, found.p) == (0, 0, 0, 1)
     assert found.verdict == "inconclusive"
 
@@ -142,15 +126,15 @@ def test_identical_runs_differ_by_nothing() -> None:
 def test_holm_by_hand() -> None:
     """0.01 < 0.05 / 4 and 0.015 < 0.05 / 3 pass; 0.03 > 0.05 / 2 fails, and 0.04 with
     it, though it is below 0.05 / 1."""
-    levels = evidence.holm([0.04, 0.01, 0.03, 0.015])
+    levels = claims.holm([0.04, 0.01, 0.03, 0.015])
     assert levels == pytest.approx([0.05 / 2, 0.05 / 4, 0.05 / 2, 0.05 / 3])
-    assert evidence.holm([]) == []
+    assert claims.holm([]) == []
 
 
 def test_verdicts_of_a_large_a_reversed_and_no_difference() -> None:
     level = {"bgi": 40, "bgi_bpi_fc": 60, "bgi_bpi": 60, "bpi_fc": 80}
     made = [noisy(v, s, x) for v, x in level.items() for s in range(5)]
-    found = evidence.verdicts(made, PIDS)
+    found = claims.verdicts(made, PIDS)
     # table 6 and 7 have no runs here
     assert list(found) == ["parts", "global", "blstm", "lstm"]
     assert [d.verdict for d in found.values()] == [
@@ -158,14 +142,14 @@ def test_verdicts_of_a_large_a_reversed_and_no_difference() -> None:
     ]  # fmt: skip
     levels = sorted(d.level for d in found.values())
     assert levels == pytest.approx([1 - 0.05 / m for m in (1, 2, 3, 4)])
-    plain = evidence.verdicts(made, PIDS, correct=False)
+    plain = claims.verdicts(made, PIDS, correct=False)
     assert {d.level for d in plain.values()} == {0.95}
-    assert evidence.verdicts([], PIDS) == {}
+    assert claims.verdicts([], PIDS) == {}
 
 
 def test_one_seed_is_inconclusive_whatever_its_interval() -> None:
     made = [record("bgi", 0, [10.0] * 8), record("bgi_bpi", 0, [90.0] * 8)]
-    found = evidence.compare(made, PIDS, Side("bgi_bpi"), Side("bgi"))
+    found = claims.compare(made, PIDS, Side("bgi_bpi"), Side("bgi"))
     assert found.low > 0
     assert found.verdict == "inconclusive"
 
@@ -199,7 +183,7 @@ def test_false_winners_draw_people_and_keep_variants_apart() -> None:
         record("full", 0, [90.0] * 44, cues="global"),
         record("full", 1, [10.0] * 44),
     ]
-    found = evidence.false_winners(runs, pids, "map")
+    found = claims.false_winners(runs, pids, "map")
     # by query +8.2 is far from 0; a resample of people without the first is below 0
     assert found.found == (False,) and found.variants == ("bgi",)
     assert found.gaps[0] == pytest.approx((40 * 10 - 4 * 10) / 44)
@@ -212,21 +196,21 @@ def test_false_winners_among_equal_models() -> None:
         record("bgi", 1, [90.0] * 8, "11111111"),
         record("bgi", 2, [10.0] * 8, "00000000"),
     ]
-    found = evidence.false_winners(made, PIDS)
+    found = claims.false_winners(made, PIDS)
     assert (found.pairs, found.won) == (3, 2)
     assert sorted(found.gaps) == [0, 100, 100]
     assert found.share == 2 / 3
     with pytest.raises(EvidenceError, match="no variant has two seeds"):
-        evidence.false_winners(made[:1], PIDS)
+        claims.false_winners(made[:1], PIDS)
 
 
 def test_a_branch_at_chance_is_named() -> None:
     losses = {"ranking": None, "part": 6.0, "global": 2.0, "active": None}
     made = record("bgi_bpi", 0, [1.0], chance=6.4, losses=losses)
-    assert evidence.asleep(made) == ["BpI"]
-    assert evidence.asleep({**made, "losses": {**losses, "part": None}}) == []
+    assert claims.asleep(made) == ["BpI"]
+    assert claims.asleep({**made, "losses": {**losses, "part": None}}) == []
     losses |= {"part": None, "ranking": 0.499, "active": 1.0}
     btr = {**made, "losses": losses, "preset": {"margin": 0.5}}
-    assert evidence.asleep(btr) == ["BtR"]
-    assert evidence.asleep({**btr, "losses": {**losses, "active": 0.9}}) == []
-    assert evidence.asleep({**btr, "preset": {"margin": 1.0}}) == []
+    assert claims.asleep(btr) == ["BtR"]
+    assert claims.asleep({**btr, "losses": {**losses, "active": 0.9}}) == []
+    assert claims.asleep({**btr, "preset": {"margin": 1.0}}) == []

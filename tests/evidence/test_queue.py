@@ -28,19 +28,18 @@ from dplib import (
     datasets,
     descriptors,
     evaluation,
-    experiments,
     presets,
-    report,
     toymarket,
-    variants,
     workspace,
 )
 from dplib.__main__ import app
-from dplib.experiments import Places, Record, RecordError
+from dplib.evidence import queue as experiments
+from dplib.evidence import report, variants
+from dplib.evidence.queue import Places, Record, RecordError
+from dplib.evidence.variants import VARIANTS, Job
 from dplib.samples import ReIDData
-from dplib.variants import VARIANTS, Job
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

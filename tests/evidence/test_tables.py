@@ -6,8 +6,9 @@ import hashlib
 
 import pytest
 
-from dplib import DplibError, published, variants
-from dplib.published import OURS, TABLES, Values, table
+from dplib import DplibError
+from dplib.evidence import tables, variants
+from dplib.evidence.tables import OURS, TABLES, Values, table
 
 
 def gain(number: int, column: str, row: str = OURS) -> float:
@@ -53,7 +54,7 @@ def test_the_slip_of_table_5() -> None:
     assert minus(five.rows["BgI + BpI"], five.rows["PDC"]) == [3.6, 6.41]
     assert five.best_rival("map", but="BgI + BpI") == ("JLML", 65.50)
     assert (gain(5, "rank1", "BgI + BpI"), gain(5, "map", "BgI + BpI")) == (2.64, 4.32)
-    rigid, flexible = published.PARTITION.values()
+    rigid, flexible = tables.PARTITION.values()
     assert sorted(rigid + flexible) == sorted(five.rows)
 
 

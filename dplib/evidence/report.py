@@ -14,23 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
-from dplib import (
-    DplibError,
-    evidence,
-    experiments,
-    plots,
-    plots_published,
-    plots_robustness,
-    published,
-    robustness,
-    workspace,
+from dplib import DplibError, plots, workspace
+from dplib.evidence import charts, queue, robustness, robustness_chart, tables
+from dplib.evidence import claims as evidence
+from dplib.evidence.claims import (
+    CLAIMS,
+    QUESTIONS,
+    Array,
+    Claim,
+    Difference,
+    Record,
+    Side,
 )
-from dplib.evidence import CLAIMS, QUESTIONS, Array, Claim, Difference, Record, Side
-from dplib.variants import VARIANTS
+from dplib.evidence.variants import VARIANTS
 
 LABELS = {(v.name, v.cues): v.label for v in VARIANTS}
 MEASURES = ("rank1", "map")
-NAMES = plots_published.NAMES
+NAMES = charts.NAMES
 IMAGENET = "imagenet_"  # begins the names of variants that start from its weights
 
 
@@ -71,15 +71,15 @@ def load(results: str | Path | None = None, data: str = "toymarket") -> Evidence
 
     Raises RecordError for a damaged file, DplibError when there is no record.
     """
-    folder = Path(results or experiments.RESULTS)
-    path = experiments.records_file(folder, data)
-    records = experiments.read(path)
+    folder = Path(results or queue.RESULTS)
+    path = queue.records_file(folder, data)
+    records = queue.read(path)
     if not records:
         raise DplibError(f"{path} has no records: python -m dplib ablate --data {data}")
     cues = sorted({r["cues"] for r in records})
-    pids = {c: experiments.query_pids(folder, data, c) for c in cues}
-    curves = experiments.read(folder / f"{data}-robustness.jsonl")
-    longer = experiments.read(experiments.records_file(folder / "long", data))
+    pids = {c: queue.query_pids(folder, data, c) for c in cues}
+    curves = queue.read(folder / f"{data}-robustness.jsonl")
+    longer = queue.read(queue.records_file(folder / "long", data))
     return Evidence(data, records, pids, curves, longer)
 
 
@@ -101,7 +101,7 @@ def _mean(values: Array) -> str:
 def beside(found: Evidence, number: int) -> dict[str, dict[str, Array]]:
     """Row → measure → our values by seed, for the rows of a table that have runs."""
     rows: dict[str, dict[str, Array]] = {}
-    for row, (variant, kind) in published.table(number).runs.items():
+    for row, (variant, kind) in tables.table(number).runs.items():
         values = {m: found.of(Side(variant, kind), m) for m in MEASURES}
         if len(values["map"]):
             rows[row] = values
@@ -110,7 +110,7 @@ def beside(found: Evidence, number: int) -> dict[str, dict[str, Array]]:
 
 def table(found: Evidence, number: int) -> str:
     """Table 4, 6 or 7: published | measured | difference, for rank-1 and mAP."""
-    paper, ours = published.table(number), beside(found, number)
+    paper, ours = tables.table(number), beside(found, number)
     rows = []
     for name in paper.rows:
         cells = [name]
@@ -385,9 +385,9 @@ def page(found: Evidence) -> str:
         "\n".join(f"- {s}" for s in sentences(found)),
     ]
     for number in (4, 6, 7):
-        parts += [f"## Table {number}: {published.table(number).title}"]
+        parts += [f"## Table {number}: {tables.table(number).title}"]
         parts += [table(found, number)]
-        if note := published.table(number).note:
+        if note := tables.table(number).note:
             parts += [f"On the published table: {note}"]
         values = beside(found, number)
         alt = "; ".join(f"{k} {v['map'].mean():.1f}" for k, v in values.items())
@@ -445,10 +445,10 @@ def page(found: Evidence) -> str:
         "comparable in height.",
     ]
     for n, columns in DRAWN.items():
-        shown = " and ".join(plots_published.name_of(c) for c in columns)
+        shown = " and ".join(charts.name_of(c) for c in columns)
         name = f"Table {n}: {shown} of the paper's rivals, the paper, and our runs"
         parts += [f"![{name}](evidence/table{n}.png)"]
-        if note := published.table(n).note:
+        if note := tables.table(n).note:
             parts += [f"On the published table: {note}"]
     return "\n\n".join(parts) + "\n"
 
@@ -515,7 +515,7 @@ def ours(found: Evidence, number: int) -> dict[str, dict[str, Array]]:
     named = dict(zip(DRAWN[number], MEASURES, strict=False))
     if number == 3:
         named = {"labeled r1": "rank1"}  # ToyMarket has no detector
-    for variant, kind in published.table(number).runs.values():
+    for variant, kind in tables.table(number).runs.values():
         values = {c: found.of(Side(variant, kind), m) for c, m in named.items()}
         if len(next(iter(values.values()))):
             rows[f"{LABELS[variant, 'layout']}, {found.name}"] = values
@@ -538,21 +538,19 @@ def figures(found: Evidence) -> dict[str, bytes]:
     made = {}
     for n in (4, 6, 7):
         rows = beside(found, n)
-        made[f"table{n}"] = plots_published.rows_beside(
-            published.table(n), rows, found.name
-        )
+        made[f"table{n}"] = charts.rows_beside(tables.table(n), rows, found.name)
     rate = winners(found)
     if rate is not None:
-        made["winners"] = plots_published.winners(rate)
+        made["winners"] = charts.winners(rate)
     if by_map:
-        made["claims"] = plots_published.claims(CLAIMS, by_map)
+        made["claims"] = charts.claims(CLAIMS, by_map)
     for n, columns in DRAWN.items():
         mine = ours(found, n)
-        made[f"table{n}"] = plots_published.rivals(published.table(n), columns, mine)
+        made[f"table{n}"] = charts.rivals(tables.table(n), columns, mine)
     if found.curves:
         labels = {v: LABELS[v, "layout"] for v in robustness.VARIANTS}
-        made["robustness"] = plots_robustness.curves(found.curves, labels)
-        made["robustness_map"] = plots_robustness.curves(found.curves, labels, "map")
+        made["robustness"] = robustness_chart.curves(found.curves, labels)
+        made["robustness_map"] = robustness_chart.curves(found.curves, labels, "map")
     return {f"{name}.png": plots.png(fig) for name, fig in made.items()}
 
 
@@ -564,9 +562,9 @@ def write(found: Evidence, out: str | Path) -> Path:
     out = Path(out)
     name = "evidence" if found.data == "toymarket" else f"evidence-{found.data}"
     for picture, data in figures(found).items():
-        experiments.write(out / name / picture, data)
+        queue.write(out / name / picture, data)
     text = page(found).replace("](evidence/", f"]({name}/")
-    experiments.write(out / f"{name}.md", text.encode())
+    queue.write(out / f"{name}.md", text.encode())
     return out / f"{name}.md"
 
 
@@ -583,7 +581,7 @@ def summary(found: Evidence) -> str:
     many = f"{low} to {high} seeds" if low < high else f"{low} seed{'s' * (low > 1)}"
     rows = []
     for n in (4, 6, 7):
-        paper, ours = published.table(n), beside(found, n)
+        paper, ours = tables.table(n), beside(found, n)
         for row, values in paper.rows.items():
             mine = ours.get(row)
             cells = [f"{v:.2f}" for v in values]

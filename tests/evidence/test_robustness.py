@@ -14,13 +14,12 @@ from dplib import (
     descriptors,
     evaluation,
     plots,
-    plots_robustness,
     presets,
-    robustness,
     toymarket,
     transforms,
 )
-from dplib.robustness import LEVELS
+from dplib.evidence import robustness, robustness_chart
+from dplib.evidence.robustness import LEVELS
 from dplib.samples import ReIDData
 
 
@@ -109,7 +108,7 @@ def test_the_figure_shows_means_and_ranges() -> None:
         for v in ("bgi", "full")
         for s in range(3)
     ]
-    fig = plots_robustness.curves(made, {"bgi": "BgI", "full": "all", "none": "absent"})
+    fig = robustness_chart.curves(made, {"bgi": "BgI", "full": "all", "none": "absent"})
     assert [ax.get_title() for ax in fig.axes] == list(LEVELS)
     line = fig.axes[0].get_lines()[0]
     assert line.get_ydata() == pytest.approx([88 - 10 * i for i in range(6)])
@@ -134,8 +133,8 @@ def test_the_command_measures_each_finished_run_once(
     from typer.testing import CliRunner
 
     from dplib.__main__ import app
-    from dplib.experiments import Places, run_all
-    from dplib.variants import VARIANTS, Job
+    from dplib.evidence.queue import Places, run_all
+    from dplib.evidence.variants import VARIANTS, Job
 
     root = toy.root.parent
     (bgi,) = (v for v in VARIANTS if (v.name, v.cues) == ("bgi", "layout"))

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dplib import evaluation, intervals
+from dplib import evaluation
 from dplib.descriptors import Descriptors
 from dplib.evaluation import Retrieval
+from dplib.evidence import intervals
 
 
 def retrieval(

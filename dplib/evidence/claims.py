@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dplib import DplibError
-from dplib import published as paper
+from dplib.evidence import tables as paper
 
 Record = dict[str, Any]
 Array = NDArray[np.float64]

@@ -15,16 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dplib import (
-    DplibError,
-    __version__,
-    cli_experiments,
-    cli_models,
-    lessons,
-    workspace,
-)
-from dplib.evidence import provenance
-from dplib.options import (
+from dplib import DplibError, __version__, lessons, workspace
+from dplib.cli import experiments, models
+from dplib.cli.options import (
     Csv,
     KindOption,
     Pattern,
@@ -34,6 +27,7 @@ from dplib.options import (
     load_data,
     root_folder,
 )
+from dplib.evidence import provenance
 
 app = typer.Typer(
     help="Deep-Person in notebooks: learn, train and use person re-identification.",
@@ -43,8 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(help="Draw, find and verify data sets.", no_args_is_help=True)
-app.add_typer(cli_models.app)
-app.add_typer(cli_experiments.app)
+app.add_typer(models.app)
+app.add_typer(experiments.app)
 app.add_typer(data_app, name="data", rich_help_panel="Data and set-up")
 
 
@@ -177,7 +171,8 @@ def progress(
 @data_app.command("list")
 def data_list(root: Root = None) -> None:
     """The data sets that dplib knows, which are there, and how to get the rest."""
-    from dplib import datasets, doctor
+    from dplib import datasets
+    from dplib.cli import doctor
 
     for name in datasets.NAMES:
         print(doctor.find_data(name, root_folder(root)))
@@ -251,7 +246,7 @@ def data_toymarket(
 @app.command(rich_help_panel="Data and set-up")
 def doctor(root: Root = None) -> None:
     """Tell what is installed and found, and what to do about the rest."""
-    from dplib import doctor
+    from dplib.cli import doctor
 
     bad = 0
     for finding in doctor.examine(root):

@@ -1,7 +1,9 @@
 """How a result came about: command, commit, date, versions."""
 
+import importlib.metadata
 import json
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dplib import doctor, workspace
+from dplib import __version__, workspace
 
 
 def record(seed: int, name: str, root: Path) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def record(seed: int, name: str, root: Path) -> dict[str, Any]:
 def circumstances() -> dict[str, Any]:
     """When, from which code and on what a result was made."""
     now = datetime.now(UTC).strftime("%Y-%m-%d")
-    here = {"cores": os.cpu_count(), "versions": doctor.versions()}
+    here = {"cores": os.cpu_count(), "versions": versions()}
     return {"date": now, "commit": commit(), **here}
 
 
@@ -50,3 +52,11 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return head.strip() + ("+changes" if status.strip() else "")
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide a run's result, for its record."""
+    found = {"python": platform.python_version(), "dplib": __version__}
+    for name in ("torch", "torchvision", "numpy", "pillow"):
+        found[name] = importlib.metadata.version(name)
+    return found

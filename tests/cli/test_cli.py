@@ -27,7 +27,7 @@ from dplib import (
 )
 from dplib.presets import Preset
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "quickstart lessons lab data train evaluate describe doctor version".split()  # noqa: SIM905
 )

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dplib import DplibError, descriptors, evaluation, lists
+from dplib import DplibError, descriptors, evaluation
+from dplib.cli import ranked_lists
 from dplib.evaluation import Retrieval
 from dplib.samples import ReIDData
 
@@ -33,10 +34,10 @@ def test_table_gives_back_the_match_ranks(
     market: ReIDData, result: Retrieval, tmp_path: Path
 ) -> None:
     args = (result, market.query, market.gallery)
-    out = lists.write(*args, tmp_path / "a", top=99, pictures=0, progress=False)
+    out = ranked_lists.write(*args, tmp_path / "a", top=99, pictures=0, progress=False)
     with (out / "lists.csv").open() as f:
         rows = list(csv.DictReader(f))
-    assert tuple(rows[0]) == lists.FIELDS
+    assert tuple(rows[0]) == ranked_lists.FIELDS
     assert len(rows) == len(market.query) * len(market.gallery)
     for i, ranks in enumerate(result.match_ranks):
         name = "query/" + market.query[i].path.name
@@ -53,7 +54,7 @@ def test_pictures_show_the_query_and_mark_the_verdicts(
     market: ReIDData, result: Retrieval, tmp_path: Path
 ) -> None:
     args = (result, market.query, market.gallery, tmp_path / "b")
-    out = lists.write(*args, top=3, pictures=2, shown=5, progress=False)
+    out = ranked_lists.write(*args, top=3, pictures=2, shown=5, progress=False)
     files = sorted((out / "pictures").iterdir())
     assert [f.name[:5] for f in files] == ["0000_", "0001_"]
     assert files[0].stem.endswith(market.query[0].path.stem)
@@ -76,8 +77,10 @@ def test_nothing_half_written_and_nothing_overwritten(
 ) -> None:
     gallery = [s._replace(path=s.path.with_name("gone.jpg")) for s in market.gallery]
     with pytest.raises(DplibError, match=r"gone\.jpg: no such image"):
-        lists.write(result, market.query, gallery, tmp_path / "c", progress=False)
+        ranked_lists.write(
+            result, market.query, gallery, tmp_path / "c", progress=False
+        )
     assert not list(tmp_path.iterdir())
     (tmp_path / "c").mkdir()
     with pytest.raises(DplibError, match="exists: name a folder that does not"):
-        lists.write(result, market.query, market.gallery, tmp_path / "c")
+        ranked_lists.write(result, market.query, market.gallery, tmp_path / "c")

@@ -8,7 +8,8 @@ import pytest
 from conftest import write_market
 from imitations import write_cuhk03, write_duke, write_msmt, write_new_protocol
 
-from dplib import datasets, doctor
+from dplib import datasets
+from dplib.cli import doctor
 
 
 def test_nothing_there(tmp_path: Path) -> None:

@@ -186,11 +186,3 @@ def _disk(root: Path) -> Finding:
     low = free < 2
     remedy = "runs and data need about 2 GiB: free some space" if low else ""
     return Finding(not low, "disk", f"{free:.0f} GiB free at {there}", remedy)
-
-
-def versions() -> dict[str, str]:
-    """Versions that decide a run's result, for its record."""
-    found = {"python": platform.python_version(), "dplib": __version__}
-    for name in ("torch", "torchvision", "numpy", "pillow"):
-        found[name] = importlib.metadata.version(name)
-    return found

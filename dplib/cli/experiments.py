@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dplib import DplibError, workspace
-from dplib.options import Device, Root, base, root_folder
+from dplib.cli.options import Device, Root, base, root_folder
 
 if TYPE_CHECKING:
     from dplib.evidence.queue import Places

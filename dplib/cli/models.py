@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dplib import DplibError, lessons
-from dplib.evidence import provenance
-from dplib.options import (
+from dplib.cli.options import (
     Csv,
     Data,
     Device,
@@ -24,6 +23,7 @@ from dplib.options import (
     base,
     load_data,
 )
+from dplib.evidence import provenance
 
 app = typer.Typer()
 
@@ -189,7 +189,7 @@ def evaluate(
     The data set need not be the one that the checkpoint was trained on.
     """
     from dplib import checkpoints, evaluation
-    from dplib import lists as ranked_lists
+    from dplib.cli import ranked_lists
 
     splits = [str(i) for i in range(20)] if split == "all" else [split]
     if split == "all" and "{split}" not in checkpoint:

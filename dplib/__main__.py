@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dplib import DplibError, __version__, lessons, workspace
+from dplib import DplibError, __version__, workspace
 from dplib.cli import experiments, models
 from dplib.cli.options import (
     Csv,
@@ -28,6 +28,7 @@ from dplib.cli.options import (
     root_folder,
 )
 from dplib.evidence import provenance
+from dplib.lessons import copies
 
 app = typer.Typer(
     help="Deep-Person in notebooks: learn, train and use person re-identification.",
@@ -71,10 +72,10 @@ def quickstart(
     except OSError as e:
         raise DplibError(f"Nothing can be written to {out}: {e}") from e
     env = {"DPLIB_OUT": str(out), "DPLIB_DATA": str(root_folder(root))}
-    done = lessons.execute(lessons.find_lesson(0), out, env=env)
+    done = copies.execute(copies.find_lesson(0), out, env=env)
     metrics = read_metrics(metrics_file)
     metrics |= {"command": "python -m dplib quickstart", **provenance.circumstances()}
-    lessons.write_atomically(metrics_file, json.dumps(metrics, indent=1) + "\n")
+    copies.write_atomically(metrics_file, json.dumps(metrics, indent=1) + "\n")
     print(f"\n{metrics_table(metrics)}\n")
     print(f"Lesson 0 took {done.seconds:.0f} s. Look at it: {done.html}")
     print(f"All that it wrote: {out}")
@@ -118,7 +119,7 @@ def lessons_command(
     ] = None,
 ) -> None:
     """Write your own copies of the lessons, without outputs; never overwrites yours."""
-    lessons.copy_lessons(dest, names)
+    copies.copy_lessons(dest, names)
 
 
 @app.command(
@@ -140,7 +141,7 @@ def lab(
             "checkout `make setup`."
         )
     dest = dest or base() / "my-lessons"
-    lessons.copy_lessons(dest)
+    copies.copy_lessons(dest)
     command = [sys.executable, "-m", "jupyterlab", *context.args]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
@@ -160,7 +161,7 @@ def progress(
     ] = None,
 ) -> None:
     """List which exercises you have passed, from your saved notebooks."""
-    from dplib import progress as the_progress
+    from dplib.lessons import progress as the_progress
 
     print(the_progress.table(the_progress.read(folder or base() / "my-lessons")))
 

@@ -9,16 +9,14 @@ import html
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -295,139 +293,3 @@ def _picture(
 
 
 # -------------------------------------------------------------------------- curves
-
-
-def training_curves(
-    history: Sequence[Mapping[str, Any]], num_ids: int, *, title: str = "Training"
-) -> Figure:
-    """The losses beside chance, the active triplets and the learning rate.
-
-    `history` has a mapping per iteration with iteration, ranking, part, global, active
-    (a share) and lr; a loss that is None or absent belongs to an absent branch.
-    `num_ids` is Nc: an identification loss of ln Nc is guessing.
-    """
-    if not history:
-        raise DplibError("There is no iteration in this history yet: nothing to draw.")
-    x = _column(history, "iteration")
-    fig = Figure((9.5, 3.2), layout="constrained")
-    losses, active, rates = fig.subplots(1, 3, width_ratios=[2, 1, 1])
-    styles = {
-        "global": ("BgI, whole image", "blue", "solid"),
-        "part": ("BpI, parts", "vermilion", (0, (5, 1))),
-        "ranking": ("BtR, triplet", "green", (0, (1, 1))),
-    }
-    for key, (label, color, style) in styles.items():
-        y = _column(history, key)
-        if np.isfinite(y).any():
-            losses.plot(x, y, color=PALETTE[color], alpha=0.2, lw=0.8)
-            losses.plot(
-                x, _smooth(y), color=PALETTE[color], ls=style, lw=1.8, label=label
-            )
-    chance = math.log(num_ids)
-    losses.axhline(
-        chance, color="black", ls="--", lw=1, label=f"guessing, ln {num_ids}"
-    )
-    losses.set(title="Losses", xlabel="iteration", ylabel="loss (nats; BtR: distance)")
-    losses.set_ylim(bottom=0)
-    losses.legend(fontsize=8)
-    share = 100 * _column(history, "active")
-    active.plot(x, share, color=PALETTE["green"], alpha=0.2, lw=0.8)
-    active.plot(x, _smooth(share), color=PALETTE["green"], label="running mean")
-    active.set(title="Active triplets", xlabel="iteration", ylabel="share (%)")
-    active.set_ylim(0, 102)
-    active.legend(fontsize=8)
-    rates.plot(x, _column(history, "lr"), color=PALETTE["purple"], label="Adam")
-    rates.set(title="Learning rate", xlabel="iteration", ylabel="rate", yscale="log")
-    rates.legend(fontsize=8)
-    fig.suptitle(title, fontsize=11)
-    return fig
-
-
-def _column(history: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
-    values = (h.get(key) for h in history)
-    return np.array([math.nan if v is None else float(v) for v in values])
-
-
-def _smooth(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last fiftieth of the run up to each point."""
-    n = max(1, len(y) // 50)
-    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(y))])
-    count = np.concatenate([[0], np.cumsum(np.isfinite(y))])
-    start = np.maximum(np.arange(len(y)) + 1 - n, 0)
-    with np.errstate(invalid="ignore"):
-        return (total[1:] - total[start]) / (count[1:] - count[start])
-
-
-def cmc_curve(
-    curves: Mapping[str, Any] | Any, *, max_rank: int = 20, title: str = "CMC"
-) -> Figure:
-    """Share of queries with a right match among the first k, for k up to `max_rank`.
-
-    `curves` is one CMC (a sequence of shares in [0, 1]) or a mapping of names to them.
-    """
-    named = dict(curves) if isinstance(curves, Mapping) else {"model": curves}
-    fig = Figure((5.5, 3.4), layout="constrained")
-    ax = fig.subplots()
-    colors = [PALETTE[c] for c in ("blue", "vermilion", "green", "purple", "orange")]
-    markers, styles = "osD^v", ("-", "--", "-.", ":")
-    for i, (name, curve) in enumerate(named.items()):
-        y = 100 * np.asarray(torch.as_tensor(curve, dtype=torch.float64))[:max_rank]
-        ax.plot(
-            np.arange(1, len(y) + 1),
-            y,
-            color=colors[i % 5],
-            marker=markers[i % 5],
-            ls=styles[i % 4],
-            ms=4,
-            label=f"{name}: rank-1 {y[0]:.1f} %",
-        )
-    ax.set(title=title, xlabel="rank k", ylabel="queries with a match up to k (%)")
-    ax.set_ylim(0, 102)
-    ax.set_xticks([1, *range(5, max_rank + 1, 5)])
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
-    return fig
-
-
-def average_precision_steps(match_ranks: Any, *, title: str = "") -> Figure:
-    """How the average precision of one query comes about.
-
-    `match_ranks` are the 1-based ranks of its true matches. Match k of n, found at rank
-    r, adds a block of width 1/n and height k/r: AP is the area of the blocks (the step
-    rule; the trapezoid rule joins the precisions by straight lines instead).
-    """
-    ranks = sorted(int(r) for r in torch.as_tensor(match_ranks).flatten())
-    if not ranks or ranks[0] < 1:
-        raise DplibError(
-            f"match_ranks are the ranks of the true matches, from 1 up; got {ranks}."
-        )
-    n = len(ranks)
-    heights = [k / r for k, r in enumerate(ranks, 1)]
-    ap = sum(heights) / n
-    fig = Figure((5.5, 3.4), layout="constrained")
-    ax = fig.subplots()
-    for k, (rank, height) in enumerate(zip(ranks, heights, strict=True), 1):
-        block = Rectangle(
-            ((k - 1) / n, 0),
-            1 / n,
-            height,
-            facecolor=PALETTE["sky"],
-            edgecolor=PALETTE["blue"],
-            label="precision when a match is found, times 1/n" if k == 1 else None,
-        )
-        ax.add_patch(block)
-        if n <= 8:
-            text = f"rank {rank}\n{k}/{rank}"
-            ax.text(
-                (k - 0.5) / n, height / 2, text, ha="center", va="center", fontsize=8
-            )
-    ax.axhline(ap, color="black", ls="--", lw=1, label=f"their mean: AP = {ap:.3f}")
-    ax.set(
-        xlim=(0, 1),
-        ylim=(0, 1.05),
-        xlabel=f"recall (share of the {n} true matches found)",
-        ylabel="precision (share of right ones)",
-        title=title or f"Average precision of one query: {100 * ap:.1f} %",
-    )
-    ax.legend(fontsize=8, loc="upper right")
-    return fig

@@ -174,9 +174,10 @@ import tempfile
 import numpy as np, torch
 from pathlib import Path
 from PIL import Image
-from dplib import evaluation, widgets
-from dplib.datasets import Sample
+from dplib import evaluation
 from dplib.descriptors import Descriptors
+from dplib.lessons.evaluation import widgets
+from dplib.samples import Sample
 
 folder = Path(tempfile.mkdtemp())
 samples = []

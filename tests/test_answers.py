@@ -18,7 +18,7 @@ import pytest
 from lesson_stats import code_cells
 from test_notebooks import SOURCES, parts_of, stubs, tags
 
-from dplib import lessons
+from dplib.lessons import copies
 
 ROOT = Path(__file__).parents[1]
 SHORT = [s for s in SOURCES if not s.name.startswith("00")]
@@ -49,7 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_solved_lesson_runs_whole(source: Path, data: str, tmp_path: Path) -> None:
     nb = solved(source)
     env = {"DPLIB_DATA": data, "DPLIB_OUT": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    lessons.run_cells(nb, tool.built(source).parent, env=env, progress=False)
+    copies.run_cells(nb, tool.built(source).parent, env=env, progress=False)
     cells = code_cells(nb)
     said = "".join(printed(c) for c in cells)
     for id in stubs(nb):

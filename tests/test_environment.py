@@ -57,7 +57,7 @@ def test_wheel_holds_code_assets_and_lessons_and_nothing_else(tmp_path: Path) ->
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("dplib-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {f"dplib/{p.name}" for p in (ROOT / "dplib").glob("*.py")}
+    wanted = {str(p.relative_to(ROOT)) for p in (ROOT / "dplib").rglob("*.py")}
     assets = [p for p in (ROOT / "dplib/assets").rglob("*") if p.is_file()]
     wanted |= {p.relative_to(ROOT).as_posix() for p in assets}
     built = (ROOT / "notebooks").glob("*.ipynb")

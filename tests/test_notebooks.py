@@ -14,7 +14,8 @@ import nbformat
 import pytest
 from lesson_stats import DETAILS, alt_texts, code_cells, prose
 
-from dplib import checks, plots
+from dplib import plots
+from dplib.lessons import checks
 
 ROOT = Path(__file__).parents[1]
 SOURCES = tool.sources(ROOT)

@@ -4,15 +4,15 @@
     python tools/build_notebooks.py 00 --force # this one, whatever its hash says
     python tools/build_notebooks.py --check    # only say what is stale or hand-edited
 
-A notebook is stale when its code cells, a dplib module that they import (and what that
-imports), a checks module of its number or an asset that they name has changed; comments
-and docstrings of modules do not count. Prose alone is put in without running anything.
+A notebook is stale when its code cells, the statements of a dplib module that they
+import (and what that imports), the checks of its room or an asset that they name has
+changed. See dplib.stamps for what counts as a change. Prose alone is put in without
+running anything.
 """
 
 import argparse
 import ast
 import hashlib
-import io
 import json
 import os
 import re
@@ -20,7 +20,6 @@ import shutil
 import sys
 import tempfile
 import time
-import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,8 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import DplibError, lessons
+from dplib import DplibError, stamps
+from dplib.lessons import copies
 
 MAX_BYTES = 1_500_000
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -74,39 +74,51 @@ def read_source(source: Path) -> Any:
 # ------------------------------------------------------------------ what is stale
 
 
-def code_without_comments(text: str) -> str:
-    """Source less comments, docstrings and blank lines; the same on every Python."""
-    lines = text.splitlines()
-    tree = ast.parse(text)
-    drop: set[int] = set()
-    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
-        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
-            doc = node.body[0]
-            drop |= set(range(doc.lineno - 1, doc.end_lineno or doc.lineno))
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    kept = (line.rstrip() for i, line in enumerate(lines) if i not in drop)
-    return "\n".join(line for line in kept if line)
+def imported_modules(text: str, package: Path, inside: str = "") -> set[str]:
+    """Dotted names of the modules of `package` that `text` imports anywhere.
 
-
-def imported_modules(text: str, package: Path) -> set[str]:
-    """Names of the modules of `package` that `text` imports anywhere."""
+    A module of a room brings the room's own __init__ with it. inside: the dotted name
+    of the package that `text` stands in, for relative imports.
+    """
     name, found = package.name, set[str]()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             dotted = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = f"{name}.{node.module or ''}" if node.level else node.module or ""
-            base = base.rstrip(".")
+            base = node.module or ""
+            if node.level:
+                kept = [name, *filter(None, inside.split("."))]
+                kept = kept[: len(kept) - (node.level - 1)]
+                base = ".".join([*kept, *filter(None, [node.module])])
             dotted = [base, *(f"{base}.{a.name}" for a in node.names)]
         else:
             continue
-        pairs = [d.split(".")[:2] for d in dotted if d.startswith(f"{name}.")]
-        found |= {p[1] for p in pairs if (package / f"{p[1]}.py").is_file()}
-    return found
+        for words in (d.split(".") for d in dotted):
+            if words[0] == name:
+                found |= {".".join(words[1 : i + 1]) for i in range(1, len(words))}
+    return {f for f in found if module_file(f, package) is not None}
+
+
+def module_file(name: str, package: Path) -> Path | None:
+    """The file of a dotted module below `package`; a room's is its __init__."""
+    path = package.joinpath(*name.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def closure(names: set[str], package: Path) -> dict[str, str]:
+    """The named modules and all that they import: dotted name → source."""
+    todo, done = set(names), dict[str, str]()
+    while todo:
+        module = todo.pop()
+        file = module_file(module, package)
+        assert file is not None
+        done[module] = file.read_text("utf-8")
+        room = module if file.name == "__init__.py" else module.rpartition(".")[0]
+        todo |= imported_modules(done[module], package, room) - done.keys()
+    return done
 
 
 def plain_code(cells: list[Any]) -> str:
@@ -115,8 +127,11 @@ def plain_code(cells: list[Any]) -> str:
     return "\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines)
 
 
-def source_hash(nb: Any, number: str, package: Path = ROOT / "dplib") -> str:
-    """Hash of all that decides what the code cells of `nb` print."""
+def source_hash(nb: Any, source: str, package: Path = ROOT / "dplib") -> str:
+    """Hash of all that decides what the code cells of `nb` print.
+
+    source: the lesson's name, such as 04_batch_hard_triplet.
+    """
     code = [
         {"source": c.source, "tags": c.metadata.get("tags", [])}
         for c in nb.cells
@@ -124,18 +139,12 @@ def source_hash(nb: Any, number: str, package: Path = ROOT / "dplib") -> str:
     ]
     digest = hashlib.sha256(json.dumps(code, sort_keys=True).encode())
     text = plain_code(nb.cells)
-    todo, done = imported_modules(text, package), set[str]()
-    checks = package / f"checks_{number}.py"
-    if "checks" in todo and checks.is_file():
-        todo.add(checks.stem)
-    while todo:
-        module = todo.pop()
-        done.add(module)
-        module_text = (package / f"{module}.py").read_text("utf-8")
-        todo |= imported_modules(module_text, package) - done
-    for module in sorted(done):
-        module_text = (package / f"{module}.py").read_text("utf-8")
-        digest.update(f"\n{module}\n{code_without_comments(module_text)}".encode())
+    names = imported_modules(text, package)
+    checks = f"lessons.{source.partition('_')[2]}.checks"
+    if "lessons.checks" in names and module_file(checks, package):
+        names.add(checks)  # loaded when a check is first asked for
+    sources = closure(names, package).values()
+    digest.update(stamps.digest(sources, package.name).encode())
     named = {
         n.value
         for n in ast.walk(ast.parse(text))
@@ -180,7 +189,7 @@ def state(source: Path) -> str:
         return "edited by hand: its outputs are not those of its build"
     if not same_cells(nb, wanted, ("code",)):
         return "stale: its code cells differ from the source"
-    if record.get("source_hash") != source_hash(wanted, source.name[:2]):
+    if record.get("source_hash") != source_hash(wanted, source.stem):
         return "stale: a module or an asset that it uses has changed"
     return "fresh" if same_cells(nb, wanted) else "prose"
 
@@ -201,7 +210,7 @@ def build(source: Path, *, progress: bool = True) -> None:
     }
     (temporary / "out").mkdir()
     try:
-        lessons.run_cells(nb, built(source).parent, env=env, progress=progress)
+        copies.run_cells(nb, built(source).parent, env=env, progress=progress)
         clean(nb, source.name, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -233,7 +242,7 @@ def note_time(source: Path, seconds: float, load: float | None = None) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dict(sorted(known.items())), indent=1) + "\n"
-    lessons.write_atomically(path, text)
+    copies.write_atomically(path, text)
 
 
 def update_prose(source: Path) -> None:
@@ -250,7 +259,7 @@ def update_prose(source: Path) -> None:
 
 def save(nb: Any, source: Path) -> None:
     nb.metadata.dplib = {
-        "source_hash": source_hash(nb, source.name[:2]),
+        "source_hash": source_hash(nb, source.stem),
         "outputs_hash": outputs_hash(nb),
     }
     nbformat.validate(nb)
@@ -261,7 +270,7 @@ def save(nb: Any, source: Path) -> None:
             f"{source.name}: the notebook has {size:,} bytes, over {MAX_BYTES:,}: "
             "fewer or smaller pictures (plots.show takes dpi)"
         )
-    lessons.write_atomically(built(source), text)
+    copies.write_atomically(built(source), text)
 
 
 def clean(nb: Any, name: str, *temporary: Path) -> None:
@@ -276,7 +285,7 @@ def clean(nb: Any, name: str, *temporary: Path) -> None:
             count += 1
             cell.execution_count = count
         cell.metadata.pop("execution", None)
-        where = f"{name}, cell {count} ({lessons.title_of(nb, nb.cells.index(cell))})"
+        where = f"{name}, cell {count} ({copies.title_of(nb, nb.cells.index(cell))})"
         checked = "nbval-check-output" in cell.metadata.get("tags", [])
         kept = []
         for out in cell.outputs:

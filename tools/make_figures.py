@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from dplib import checkpoints, datasets, descriptors, evaluation, plots
+from dplib.lessons.training import figures
 
 
 def ranked_gallery() -> bytes:
@@ -36,7 +37,7 @@ def ranked_gallery() -> bytes:
 def curves(run: str, num_ids: int, title: str) -> bytes:
     with (ROOT / "runs" / run / "log.csv").open(encoding="utf-8") as f:
         history = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f)]
-    return plots.png(plots.training_curves(history, num_ids, title=title))
+    return plots.png(figures.training_curves(history, num_ids, title=title))
 
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -85,7 +86,7 @@ def table() -> str:
         "over the mirror image, L2-normalised; AP is by steps.",
         "",
         f"Market-1501's mAP has a 95 % interval of {low} to {high}, resampled by "
-        "person (`dplib.intervals`).",
+        "person (`dplib.evidence.intervals`).",
         "",
         *(
             f"Evaluation of 3,368 queries, features of 2,048 values to all measures: "

@@ -50,7 +50,7 @@ else:
     import fcntl
 
 Record = dict[str, Any]
-RESULTS = Path(__file__).parent / "assets" / "results"
+RESULTS = Path(__file__).parents[1] / "assets" / "results"
 _CODE = (
     "backbones", "contexts", "model", "losses", "sampling", "transforms", "training",
     "presets", "descriptors", "ranks", "evaluation",

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dplib import DplibError, plots, workspace
-from dplib.evidence import charts, queue, robustness, robustness_chart, tables
+from dplib.evidence import charts, queue, robustness, tables
 from dplib.evidence import claims as evidence
 from dplib.evidence.claims import (
     CLAIMS,
@@ -549,8 +549,8 @@ def figures(found: Evidence) -> dict[str, bytes]:
         made[f"table{n}"] = charts.rivals(tables.table(n), columns, mine)
     if found.curves:
         labels = {v: LABELS[v, "layout"] for v in robustness.VARIANTS}
-        made["robustness"] = robustness_chart.curves(found.curves, labels)
-        made["robustness_map"] = robustness_chart.curves(found.curves, labels, "map")
+        made["robustness"] = charts.curves(found.curves, labels)
+        made["robustness_map"] = charts.curves(found.curves, labels, "map")
     return {f"{name}.png": plots.png(fig) for name, fig in made.items()}
 
 

@@ -23,7 +23,7 @@ class Table:
     data: str
     columns: tuple[str, ...]
     rows: dict[str, Values]
-    runs: dict[str, tuple[str, str]]  # row → (variant, descriptor) of dplib.variants
+    runs: dict[str, tuple[str, str]]  # row → (variant, descriptor) of evidence.variants
     note: str = ""
 
     def value(self, row: str, column: str) -> float | None:

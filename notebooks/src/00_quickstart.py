@@ -32,8 +32,10 @@ import time
 
 import torch
 
-from dplib import datasets, descriptors, evaluation, plots, presets, training, widgets
-from dplib.checks import check, predict, reveal
+from dplib import datasets, descriptors, evaluation, plots, presets, training
+from dplib.lessons.checks import check, predict, reveal
+from dplib.lessons.evaluation import figures, widgets
+from dplib.lessons.training import figures as training_figures
 
 started = time.perf_counter()
 
@@ -146,7 +148,9 @@ print("rank-1", result.rank1, " mAP", result.map)
 
 # %%
 plots.show(
-    plots.average_precision_steps(result.match_ranks[0], title="AP of the query above"),
+    figures.average_precision_steps(
+        result.match_ranks[0], title="AP of the query above"
+    ),
     alt="""Two blocks of equal width, one for each true match, both of height one half:
     1 of 2 pictures at rank 2 and 2 of 4 at rank 4. Their area, 0.5, is the average
     precision.""",
@@ -297,13 +301,13 @@ trained = training.train(
     data,
     OUT / "toy",
     seed=0,
-    callback=lambda h: live(plots.training_curves, h, len(data.labels)),
+    callback=lambda h: live(training_figures.training_curves, h, len(data.labels)),
 )
 live.close()
 
 # %%
 plots.show(
-    plots.training_curves(trained.history, len(data.labels)),
+    training_figures.training_curves(trained.history, len(data.labels)),
     alt="""Three panels against the iteration. Both identification losses start at
     the dashed line of guessing and fall far below it, BgI and BpI alike; the triplet
     loss falls too. The share of active triplets goes down from 100 %, and the learning
@@ -327,7 +331,7 @@ reveal("0.p2", round(100 * result.rank1, 1), within=5, unit="%")
 
 # %%
 plots.show(
-    plots.cmc_curve({name: r.cmc for name, r in table.items()}),
+    figures.cmc_curve({name: r.cmc for name, r in table.items()}),
     alt="""Share of queries with a right match among the first k, for k from 1 to 20.
     The trained Deep-Person model's curve lies far above those of the colour
     histogram, the untrained net and chance, which stay near the bottom.""",

@@ -42,11 +42,12 @@ import torch
 from torchvision.transforms import RandomResizedCrop
 
 # %%
-from dplib import datasets, plots, plots_data, presets, sampling, transforms
-from dplib.checks import check, predict, reveal
+from dplib import datasets, plots, presets, sampling, transforms
 from dplib.descriptors import Descriptors
 from dplib.evaluation import evaluate
-from dplib.widgets_data import crop_explorer
+from dplib.lessons.checks import check, predict, reveal
+from dplib.lessons.data_preparation import figures
+from dplib.lessons.data_preparation.widgets import crop_explorer
 
 # %% [markdown]
 # ## 1 · A data set is a list of names
@@ -200,7 +201,7 @@ strays = [s for s in data.gallery if s.pid == 0][:1]
 strays += [s for s in data.gallery if s.pid == -1][5:6]
 shown = [*same[:5], others[60], others[900], *strays]
 plots.show(
-    plots_data.gallery_roles(asked, shown),
+    figures.gallery_roles(asked, shown),
     alt="""A query of pid 2 from camera 1 and nine gallery images. Three of pid 2 in
     camera 1 look almost like the query and do not count; two of pid 2 in other
     cameras are right; two other people and a distractor are wrong; a junk box does
@@ -292,7 +293,7 @@ print(f"draws that fit: {(area * ratio <= 2).mean():.0%}")
 
 # %%
 plots.show(
-    plots_data.crop_areas(boxes, (256, 128)),
+    figures.crop_areas(boxes, (256, 128)),
     alt="""Left: drawn boxes by height/width from 2 to 3 and by share of the area from
     64 to 100 %. They fill only the lower left: above a falling dashed curve a box
     would be higher than the image. Right: the areas; small ones are most frequent,
@@ -359,7 +360,7 @@ print(tuple(mine.shape), mine.dtype)
 
 # %%
 plots.show(
-    plots_data.augmentation_steps(images[16], box[0], True),
+    figures.augmentation_steps(images[16], box[0], True),
     alt="""Five panels: the resized training image with its box; the box cut out, 113 by
     48 pixels, without the feet; the cut resized to 128 by 64, the person now larger
     and broader; the same mirrored; and histograms of the normalised red, green and
@@ -378,7 +379,7 @@ crop_explorer(images[::8])
 
 # %%
 plots.show(
-    plots_data.crop_grid(images[16], (0.64, 0.73, 0.82, 0.91, 1.0), (2, 2.33, 2.67, 3)),
+    figures.crop_grid(images[16], (0.64, 0.73, 0.82, 0.91, 1.0), (2, 2.33, 2.67, 3)),
     alt="""A grid of crops, area from 64 to 100 % across, height/width from 2 to 3 down.
     Only the upper left half has pictures; the others do not fit. The smallest area
     brings the person closest and cuts off the feet; slim boxes make the person
@@ -397,8 +398,8 @@ draw = RandomResizedCrop.get_params
 wrong = [draw(images[16], scale=[0.64, 1.0], ratio=[2.0, 3.0]) for _ in range(5)]
 print(wrong)
 top, left, height, width = wrong[0]
-fig = plots_data.crop_view(
-    images[16], plots_data.Crop((top, left, height, width), True, 0.25)
+fig = figures.crop_view(
+    images[16], figures.Crop((top, left, height, width), True, 0.25)
 )
 plots.show(
     fig,
@@ -498,7 +499,7 @@ print(len(sampler), "batches an epoch, each of", 8 * 4, "images; all equal")
 # %%
 batch = [data.train[i] for i in next(iter(sampler))]
 plots.show(
-    plots_data.pk_grid(batch, 8, 4),
+    figures.pk_grid(batch, 8, 4),
     alt="""Eight columns of four drawn pedestrians. A column is one person: the clothes
     stay, while camera, light, viewpoint and cut change. The eight people differ from
     column to column, though some wear similar colours.""",
@@ -601,7 +602,7 @@ for name in sets:
 
 # %%
 plots.show(
-    plots_data.crop_statistics(record),
+    figures.crop_statistics(record),
     alt="""Upper row: brightness, contrast, saturation, colour cast and sharpness of
     both sets. The ranges overlap, but ToyMarket is somewhat brighter, and has less
     contrast and sharpness. Lower row: the camera explains 53 % of the colour cast in

@@ -21,7 +21,7 @@
 #
 # **Needs** lesson 0; convolution, stride and padding; `autograd`. **Time** 45 minutes
 # to read, under a minute to run on two cores. **Paper** §3.1 to §3.3, figures 2 and 3.
-# **Modules** `dplib.backbones`, `dplib.model`, `dplib.activations`.
+# **Modules** `dplib.backbones`, `dplib.model`, `dplib.seeing.fields`.
 
 # %% tags=["setup"]
 
@@ -31,23 +31,24 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dplib import checkpoints, datasets, evaluation, model, plots, plots_parts
+from dplib import checkpoints, datasets, evaluation, model, plots
 from dplib.backbones import build
-from dplib.checks import check, predict, reveal
 from dplib.descriptors import Descriptors
-from dplib.presets import get
-from dplib.seeing import fields as activations
-from dplib.toymarket import draw
-from dplib.transforms import decode, normalise, stream
+from dplib.lessons.checks import check, predict, reveal
+from dplib.lessons.part_sequences import figures
 
 # %%
-from dplib.widgets_parts import (
+from dplib.lessons.part_sequences.widgets import (
     explored,
     field_explorer,
     resized,
     shift_explorer,
     shifted,
 )
+from dplib.presets import get
+from dplib.seeing import fields as activations
+from dplib.toymarket import draw
+from dplib.transforms import decode, normalise, stream
 
 # %% [markdown]
 # ## 1 · From the image to fb
@@ -108,7 +109,7 @@ print(f"{len(samples)} images → fb", tuple(fb.shape))
 # %%
 few = [0, 5, 9, 14]
 plots.show(
-    plots_parts.feature_rows(images[few], fb[few]),
+    figures.feature_rows(images[few], fb[few]),
     alt="""Four drawn people, cut by dashed lines into eight stripes, each beside its
     map of eight rows and four columns. The stripes fall on head, chest, hips, legs and
     feet; the map is bright over the body and darker over the background beside it.""",
@@ -160,7 +161,7 @@ alike = decode(faces, (128, 64), progress=False)
 
 # %%
 plots.show(
-    plots_parts.identified(
+    figures.identified(
         strangers, alike, texts, title="Strangers, and whom BgI takes them for"
     ),
     alt="""Six people from the test set above, below each the training person that the
@@ -413,7 +414,7 @@ print(found.words())
 
 # %%
 plots.show(
-    plots_parts.three_fields(images[5], found, title="trained toy net"),
+    figures.three_fields(images[5], found, title="trained toy net"),
     alt="""The same person three times. The ideal stripe is a band of 16 pixel rows at
     the waist; the theoretical field is the whole image; the effective field glows
     around the stripe and fades above and below. At the right its energy by height:
@@ -440,7 +441,7 @@ for name, f in fields.items():
 
 # %%
 plots.show(
-    plots_parts.field_profiles(fields, title="Effective fields of all rows"),
+    figures.field_profiles(fields, title="Effective fields of all rows"),
     alt="""Two heat maps, row of fb against pixel row of the image. Both have a bright
     diagonal from S_1 at the head to S_8 at the feet, so rows do follow the body. The
     energy spills over the white boxes of the ideal stripes into neighbouring ones, more
@@ -472,7 +473,7 @@ large = resized(images[few], (256, 128))
 deep = explored(big.eval(), large[:1], 4, "layer4")
 print(deep.words())
 plots.show(
-    plots_parts.three_fields(large[0], deep, title="ResNet-50, untrained"),
+    figures.three_fields(large[0], deep, title="ResNet-50, untrained"),
     alt="""Row 4 of an untrained ResNet-50 at 256 x 128 pixels. The ideal stripe has 32
     pixel rows. The theoretical field, 427, covers the whole image. The effective field
     is a broad hump around the stripe, several times as high as the stripe.""",
@@ -501,7 +502,7 @@ shift_explorer(net, [1, 2, 3, 4, 9, 10, 11, 12])
 
 # %%
 plots.show(
-    plots_parts.shifts(shown, title="The same person, moved in the box"),
+    figures.shifts(shown, title="The same person, moved in the box"),
     alt="""One person four times: where it was, moved right, and moved down by one and
     by two rows, each with bars for the change of S_1 to S_8. Moved right, rows change
     little, for columns are averaged. Moved down, all rows change much, while the dashed
@@ -545,7 +546,7 @@ tables = {f"down by {k} rows": similarity(first, second[k]) for k in (0, 1, 2)}
 
 # %%
 plots.show(
-    plots_parts.row_similarity(tables, title="Rows of one person in two cameras"),
+    figures.row_similarity(tables, title="Rows of one person in two cameras"),
     alt="""Three tables of the similarity of eight rows with eight rows. Without a
     shift the diagonal is the highest in each row. Shifted by one or two rows, the
     ridge moves off the diagonal by as many places: the parts are still there, one or
@@ -578,7 +579,7 @@ curves = {
     "row t with row t + shift": [rank1(*followed(first, second[k], k)) for k in steps],
 }
 plots.show(
-    plots_parts.rank1_by_shift(steps, curves),
+    figures.rank1_by_shift(steps, curves),
     alt="""Rank-1 against the shift. Without a shift the three are about equal. With
     rows compared in place, rank-1 falls to half or so at one row and to nearly nothing
     at two. fm still finds about four in five at two rows; rows compared with those that
@@ -643,7 +644,7 @@ q, g = describe(data.query), describe(data.gallery)
 alone = [score(q[:, t], g[:, t]) for t in range(8)]
 whole = {"rows side by side": score(q, g), "fm": score(q.mean(1), g.mean(1))}
 plots.show(
-    plots_parts.row_scores(alone, whole),
+    figures.row_scores(alone, whole),
     alt="""Bars of rank-1 for each row alone: S_1, the head, is lowest by far, the rows
     of hips and upper legs are highest, the feet lower again. All stay well below the
     two lines of whole descriptors, of which fm is the higher.""",
@@ -685,7 +686,7 @@ def rank1_of(kind):
 # %%
 curves = {"fm": rank1_of("fm"), "rows side by side": rank1_of("parts")}
 plots.show(
-    plots_parts.rank1_by_shift(
+    figures.rank1_by_shift(
         [8 * x for x in levels["shift"]], curves, moved="shift of the box, up or down"
     ),
     alt="""Rank-1 of a trained PCB against the shift of the box in rows. In place, its
@@ -712,5 +713,5 @@ for name, values in curves.items():
 # **Next:** lesson 3 reads the sequence with an LSTM. **Read:** W. Luo et al.,
 # *Understanding the effective receptive field in deep convolutional neural networks*
 # (NIPS 2016); Y. Sun et al., *Beyond part models* (ECCV 2018), which is PCB and its
-# cure for misaligned parts. **The code** of this lesson: `dplib/activations.py` and
+# cure for misaligned parts. **The code** of this lesson: `dplib/seeing/fields.py` and
 # `part_sequence` in `dplib/model.py`.

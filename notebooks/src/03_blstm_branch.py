@@ -23,8 +23,8 @@
 #
 # **Needs** lesson 2 (`fb` and its rows); PyTorch basics; no knowledge of LSTMs.
 # **Time** 45 minutes to read, about a minute to run on two cores.
-# **Paper** §3.2, figure 4; table 4. **Modules** `dplib.model`, `dplib.gates`,
-# `dplib.shortruns`.
+# **Paper** §3.2, figure 4; table 4. **Modules** `dplib.model`, `dplib.seeing.gates`,
+# `dplib.lessons.blstm_branch.shortruns`.
 
 # %% tags=["setup"]
 
@@ -37,18 +37,9 @@ import torch
 from torch import nn
 
 # %%
-from dplib import (
-    checkpoints,
-    datasets,
-    model,
-    plots,
-    plots_lstm,
-    presets,
-    shortruns,
-    transforms,
-    widgets_lstm,
-)
-from dplib.checks import check, predict, reveal
+from dplib import checkpoints, datasets, model, plots, presets, transforms
+from dplib.lessons.blstm_branch import figures, shortruns, widgets
+from dplib.lessons.checks import check, predict, reveal
 from dplib.seeing import gates
 
 # %% [markdown]
@@ -65,7 +56,7 @@ from dplib.seeing import gates
 
 # %%
 plots.show(
-    plots_lstm.wiring(),
+    figures.wiring(),
     alt="""One layer of the branch over four rows. Each row S feeds a reader that goes
     from head to foot and one that goes from foot to head; both hidden states of a row
     enter a fully connected layer that gives the output O of that row. All outputs are
@@ -281,11 +272,11 @@ unit = int(varies[0].min(0).values.argmax())
 # without; and for one that is out of use.
 
 # %%
-widgets_lstm.gate_inspector(images, trace, unit=unit)
+widgets.gate_inspector(images, trace, unit=unit)
 
 # %%
 plots.show(
-    plots_lstm.gate_view(images[0], trace, person=0, layer=0, direction=0, unit=unit),
+    figures.gate_view(images[0], trace, person=0, layer=0, direction=0, unit=unit),
     alt="""A pedestrian cut into eight rows, and beside it input gate, forget gate,
     output gate and cell of one unit, row by row, for both reading directions. The gates
     lie between 0 and 1 and change from row to row; the two directions differ.""",
@@ -411,12 +402,12 @@ reveal("3.p2", int((gates.moved(branch, S, row=2).mean(0) > 0).sum()))
 
 # %%
 two = {name: branches[name] for name in ("BLSTM", "FC rows")}
-widgets_lstm.row_cover(images, S, two)
+widgets.row_cover(images, S, two)
 
 # %%
 moves = {name: gates.moved(context, S, row=2)[0] for name, context in two.items()}
 plots.show(
-    plots_lstm.cover_view(images[0], 2, moves),
+    figures.cover_view(images[0], 2, moves),
     alt="""A pedestrian with the third of eight rows covered. With the BLSTM every
     output moves: the third most, its neighbours a little, those further off hardly at
     all. With FC rows the third output alone moves.""",
@@ -431,7 +422,7 @@ plots.show(
 # %%
 maps = {name: gates.context_map(context, S) for name, context in branches.items()}
 plots.show(
-    plots_lstm.context_maps(maps),
+    figures.context_maps(maps),
     alt="""Three maps of outputs against rows. The BLSTM's has its largest values on the
     diagonal, about a fifth of them beside it, and below a tenth two rows off. Those of
     FC rows and of stripes are zero everywhere off the diagonal.""",
@@ -524,7 +515,7 @@ runs = {head: short(head) for head in ("linear", "bn", "authors")}
 
 # %%
 plots.show(
-    plots_lstm.head_curves(runs, num_ids=40, block=5),
+    figures.head_curves(runs, num_ids=40, block=5),
     alt="""Three panels over 45 iterations. The part branch's loss with the linear head
     stays on the dashed line ln 40, while with BatchNorm and with the authors' head it
     falls far below. With the linear head the spread of its outputs shrinks, and its
@@ -587,7 +578,7 @@ broken["× 100"] = short("bn", times_100)
 
 # %%
 plots.show(
-    plots_lstm.head_curves(broken, num_ids=40, block=5, title="BatchNorm, broken"),
+    figures.head_curves(broken, num_ids=40, block=5, title="BatchNorm, broken"),
     alt="""Three panels over 45 iterations. With the frozen BatchNorm the part branch
     stays at ln 40, its gradient at fb small. Multiplied by a fixed 100 its loss starts
     far above, then falls below ln 40 and its gradient is as large as with
@@ -641,7 +632,7 @@ for experiment in ("40 pids", "600 pids"):
 e = record["600 pids"]
 longer = {r["variant"]: r for r in e["runs"]}
 plots.show(
-    plots_lstm.head_curves(longer, 600, e["block"], title="All 600 training people"),
+    figures.head_curves(longer, 600, e["block"], title="All 600 training people"),
     alt="""Three panels over 1,200 iterations on 600 people. Only with BatchNorm
     straight before the classifier does the part branch's loss leave ln 600; the linear
     head, the authors' head and FC rows with a linear head stay there, and their
@@ -701,5 +692,5 @@ print(f"{share:,} of {count(net):,} parameters dropped, the descriptor is the sa
 # - Hochreiter and Schmidhuber (1997) had no forget gate. Which number takes its place?
 #
 # Next: lesson 4, the loss that works on `fm` itself. The code of this lesson:
-# `dplib/model.py` (class `BLSTM`, twenty lines), `dplib/gates.py`,
-# `dplib/shortruns.py`.
+# `dplib/model.py` (class `BLSTM`, twenty lines), `dplib/seeing/gates.py`,
+# `dplib/lessons/blstm_branch/shortruns.py`.

@@ -20,7 +20,7 @@
 #
 # **Needs** lesson 0; PyTorch's autograd. **Time** 40 minutes to read, under a minute
 # to run on two cores. **Paper** §3.4, equation 1.
-# **Modules** `dplib.losses`, `dplib.mining`, `dplib.sampling`.
+# **Modules** `dplib.losses`, `dplib.lessons.batch_hard_triplet.mining`, `dplib.sampling`.
 
 # %% tags=["setup"]
 
@@ -36,11 +36,11 @@ from dplib import (
     evaluation,
     losses,
     plots,
-    plots_triplet,
     transforms,
 )
-from dplib.checks import check, predict, reveal
-from dplib.mining import FlatEmbedding, Settings
+from dplib.lessons.batch_hard_triplet import figures
+from dplib.lessons.batch_hard_triplet.mining import FlatEmbedding, Settings
+from dplib.lessons.checks import check, predict, reveal
 from dplib.sampling import PKSampler
 
 # %% [markdown]
@@ -70,7 +70,7 @@ for i, (xy, pid) in enumerate(zip(points.tolist(), pids.tolist(), strict=True)):
 
 # %%
 plots.show(
-    plots_triplet.triplets_on_paper(points, pids, anchor=4, margin=0.5),
+    figures.triplets_on_paper(points, pids, anchor=4, margin=0.5),
     alt="""Six points on a grid. Anchor 4 is 4 away from its only positive, point 5, and
     only 3 away from point 1, of another pid, which lies well inside both circles: the
     triplet is active.""",
@@ -249,7 +249,7 @@ print(f"loss {hinge.mean():.4f}, active {(hinge > 0).float().mean():.0%}")
 
 # %%
 plots.show(
-    plots_triplet.distance_matrix(distances, pids),
+    figures.distance_matrix(distances, pids),
     alt="""A 6 x 6 matrix of distances with three framed 2 x 2 blocks of one pid each.
     In every row a circle inside the block marks the hardest positive, at 3 or 4, and
     a cross outside it the hardest negative, also at 3 or 4.""",
@@ -364,7 +364,7 @@ print("fm", tuple(fm.shape), "  the loops agree with dplib on 32 real pictures")
 
 # %%
 plots.show(
-    plots_triplet.distance_matrix(
+    figures.distance_matrix(
         losses.pairwise_distances(fm),
         labels,
         title=f"8 pids x 4 pictures, toy net: {result.active:.0%} active",
@@ -396,9 +396,9 @@ plots.show(
 # - **margin** 2: where do the groups end, and does the loss reach 0?
 
 # %%
-from dplib import widgets_triplet
+from dplib.lessons.batch_hard_triplet import widgets
 
-widgets_triplet.flat_embedding()
+widgets.flat_embedding()
 
 # %% [markdown]
 # The same without a kernel, at four steps:
@@ -408,7 +408,7 @@ ways = {
     how: (FlatEmbedding(), Settings(mining=how)) for how in ("hard", "all", "random")
 }
 plots.show(
-    plots_triplet.embedding_steps(ways, steps=(0, 10, 30, 80)),
+    figures.embedding_steps(ways, steps=(0, 10, 30, 80)),
     alt="""Three rows, mining hard, all and random, at steps 0, 10, 30 and 80. All begin
     with the same tangle. At step 80 the six pids are six groups in every row; they are
     tight with hard mining, and looser with all and with random triplets.""",
@@ -452,7 +452,7 @@ def squared(fm, labels, margin=0.5):
 
 # %%
 plots.show(
-    plots_triplet.hinge_and_slope(),
+    figures.hinge_and_slope(),
     alt="""Left: the hinge is 0 up to minus the margin, then a straight line; the soft
     margin is a smooth curve, ln 2 at 0, that is never 0. Right: the gradient of D has
     length 1 at every distance, that of D squared grows from 0 in a straight line.""",
@@ -551,7 +551,7 @@ for name, loss in {"hard": equation_1, "squared": squared, "all": batch_all}.ite
 
 # %%
 plots.show(
-    plots_triplet.runs({n: h for n, (_, h) in tight.items()}, title="dim = 2"),
+    figures.runs({n: h for n, (_, h) in tight.items()}, title="dim = 2"),
     alt="""Two panels over 300 steps with two numbers a picture. With hard and squared
     the loss of equation 1 falls to just above the dashed margin and stays, all triplets
     active. With batch-all it first rises, and then goes on falling.""",
@@ -632,7 +632,7 @@ reveal("4.p3", round(100 * active[-100:].mean().item()), within=10, unit="%")
 
 # %%
 plots.show(
-    plots_triplet.runs({n: h for n, (_, h) in wide.items()}, title="dim = 64"),
+    figures.runs({n: h for n, (_, h) in wide.items()}, title="dim = 64"),
     alt="""Two panels over 600 steps with 64 numbers a picture. The loss of equation 1
     falls from about 1 to below the margin for all four ways of training, and the share
     of active batch-hard triplets falls with it from 100 percent. Squared distances
@@ -724,7 +724,7 @@ print(f"here, histograms:  {100 * hard.rank1:.2f} / {100 * hard.map:.2f}")
 # together 88.45 / 72.96 (table 6). The two help each other; lesson 5 asks why.
 #
 # **Read next:** lesson 5 trains the three losses together.
-# **The code:** `dplib/losses.py`, a hundred lines; `dplib/mining.py` for the widget.
+# **The code:** `dplib/losses.py`, a hundred lines; `dplib/lessons/batch_hard_triplet/mining.py` for the widget.
 #
 # ## Further
 #

@@ -22,7 +22,7 @@
 #
 # **Needs** lessons 2 to 4 (the branches); PyTorch's autograd and optimisers.
 # **Time** 45 minutes to read, about a minute to run on two cores. **Paper** §3.5, §4.1,
-# equation 3. **Modules** `dplib.training`, `dplib.presets`, `dplib.branchgrads`.
+# equation 3. **Modules** `dplib.training`, `dplib.presets`, `dplib.lessons.training.branchgrads`.
 
 # %% tags=["setup"]
 
@@ -34,21 +34,21 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils import clip_grad_norm_
 
-# %%
 from dplib import (
-    branchgrads,
     checkpoints,
     datasets,
     descriptors,
     evaluation,
     losses,
     plots,
-    plots_training,
     presets,
     training,
     transforms,
 )
-from dplib.checks import check, predict, reveal
+from dplib.lessons.checks import check, predict, reveal
+
+# %%
+from dplib.lessons.training import branchgrads, figures
 from dplib.sampling import PKSampler
 
 # %% [markdown]
@@ -239,7 +239,7 @@ check("5.2", rate)
 
 # %%
 plots.show(
-    plots_training.schedules({"paper": paper, "toy": presets.get("toy")}),
+    figures.schedules({"paper": paper, "toy": presets.get("toy")}),
     alt="""Learning rate against the share of the run, on a logarithmic axis. Both
     presets are constant at first and then fall in a straight line to a thousandth; toy
     starts five times higher, and its decay begins at 75 instead of 67 percent.""",
@@ -412,7 +412,7 @@ def watch(history):
         saved = checkpoints.load(folder / "whole")
         rank1[done] = score(saved)
         pulls[done] = branchgrads.at_fb(saved.train(), x, y)
-    live(plots_training.live_curves, history, NC, toy, rank1)
+    live(figures.live_curves, history, NC, toy, rank1)
 
 
 how = {"seed": SEED, "resume": False, "progress": False}
@@ -435,7 +435,7 @@ print(f"{len(mine)} iterations, {len(names)} numbers each: equal to the last dig
 
 # %%
 plots.show(
-    plots_training.live_curves(whole.history, NC, toy, rank1),
+    figures.live_curves(whole.history, NC, toy, rank1),
     alt="""Six panels over 100 iterations. All three losses fall, BtR at once and the
     two others after some twenty iterations at ln 80. Nearly all triplets stay active.
     The gradient's norm starts above the dashed limit of 50, and is far below it from
@@ -462,7 +462,7 @@ reveal("5.p2", round(100 * clipped / len(whole.history)), within=1, unit="%")
 
 # %%
 plots.show(
-    plots_training.branch_gradients(pulls),
+    figures.branch_gradients(pulls),
     alt="""Three panels over ten epochs. BtR's loss falls to about a tenth of the sum,
     yet its gradient at fb stays about two thirds as long as those of BpI and BgI. The
     cosines between the gradients are 0 at first and rise to between 0.1 and 0.2, all
@@ -521,9 +521,7 @@ jolted = {
 
 # %%
 plots.show(
-    plots_training.jolt(
-        jolted, 15, toy.clip_norm, title="One gradient, 1000 x too long"
-    ),
+    figures.jolt(jolted, 15, toy.clip_norm, title="One gradient, 1000 x too long"),
     alt="""Left, the sum of the losses over 40 iterations: nearly equal up to iteration
     15; after it the run with clipping falls as ever, and the one without rises and
     stays above where it was. Right, the gradient before clipping: one peak of some
@@ -612,7 +610,7 @@ runs = {"whole checkpoint": theirs[:60], "weights alone": theirs[:40] + fresh}
 
 # %%
 plots.show(
-    plots_training.jolt(runs, 40, toy.clip_norm, title="Resumed at iteration 40"),
+    figures.jolt(runs, 40, toy.clip_norm, title="Resumed at iteration 40"),
     alt="""Left, the sum of the losses over 60 iterations, resumed at 40. With the whole
     checkpoint it goes on falling; with the weights alone it leaps up after the first
     step and needs the rest of the picture to come back. Right, the gradient's norm,
@@ -679,24 +677,21 @@ check("5.4", answer)
 predict("5.p4", ...)
 
 # %%
-from dplib import widgets_training
+from dplib.lessons.training import widgets
 
 few = labels < 20
 experiment = (toy, images[few], labels[few].tolist())
 settings = {"all λ = 1": (1.0, 1.0, 1.0), "λ1 = 0": (0.0, 1.0, 1.0)}
 settings |= {"λ2 = 0": (1.0, 0.0, 1.0), "λ3 = 0": (1.0, 1.0, 0.0)}
 settings["λ1 = 5"] = (5.0, 1.0, 1.0)
-tried = {
-    s: widgets_training.short_run(*experiment, s, iterations=25)
-    for s in settings.values()
-}
+tried = {s: widgets.short_run(*experiment, s, iterations=25) for s in settings.values()}
 
 # %%
-widgets_training.lambda_sliders(*experiment, iterations=25, known=tried)
+widgets.lambda_sliders(*experiment, iterations=25, known=tried)
 
 # %%
 plots.show(
-    plots_training.loss_curves(
+    figures.loss_curves(
         {name: tried[s] for name, s in settings.items()}, num_ids=20, block=5
     ),
     alt="""A panel for each branch's loss over 25 iterations, five settings. A branch of
@@ -729,7 +724,7 @@ reveal("5.p4", round(tried[settings["λ2 = 0"]]["part"][-1], 1), within=0.4)
 # %% tags=["nbval-check-output"]
 from IPython.display import Markdown
 
-from dplib import recipes
+from dplib.lessons.training import recipes
 
 Markdown(recipes.table(("paper", "authors", "toy")))
 
@@ -753,7 +748,7 @@ Markdown(recipes.table(("paper", "authors", "toy")))
 #
 # **Read next:** lesson 6, what the measures hide; lesson 3, section 7, for a branch
 # whose loss never leaves ln Nc.
-# **The code:** `dplib/training.py`; `dplib/branchgrads.py` is sixty lines.
+# **The code:** `dplib/training.py`; `dplib/lessons/training/branchgrads.py` is sixty lines.
 #
 # ## Further
 #
@@ -780,14 +775,19 @@ print("steps that agree to 1 %: more than 99 of 100", bool(alike > 0.99))
 # it would have shown.
 
 # %%
-from dplib import breaks, plots_breaks, widgets_breaks, widgets_selftest
+from dplib.lessons.training import (
+    breaks,
+    breaks_figures,
+    breaks_widgets,
+    selftest_widgets,
+)
 
-widgets_breaks.gallery()
+breaks_widgets.gallery()
 
 # %%
 quiz = breaks.Quiz()
 plots.show(
-    plots_breaks.overview(quiz.runs, quiz.band),
+    breaks_figures.overview(quiz.runs, quiz.band),
     alt="""Ten rows A to J, one broken training each, by five columns: the losses of
     BtR, BpI and BgI, the share of active triplets and the gradient's norm, over the
     grey band of healthy runs. Most rows leave the band in some column.""",
@@ -841,13 +841,13 @@ plots.show(
 # Fifteen questions. Choose, and read why.
 
 # %%
-widgets_selftest.self_test()
+selftest_widgets.self_test()
 
 # %% [markdown]
 # The same without a kernel:
 
 # %% tags=["nbval-check-output"]
-from dplib import selftest
+from dplib.lessons.training import selftest
 
 lines = []
 for i, q in enumerate(selftest.QUESTIONS, start=1):

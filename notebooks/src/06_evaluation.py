@@ -20,7 +20,7 @@
 #
 # **Needs** lesson 0; a little PyTorch. **Time** 45 minutes to read, about a minute to
 # run on two cores. **Paper** §4.1 and §4.2 (protocol, table 2), §4.4 (figure 6).
-# **Modules** `dplib.evaluation`, `dplib.intervals`, `dplib.reranking`.
+# **Modules** `dplib.evaluation`, `dplib.evidence.intervals`, `dplib.reranking`.
 
 # %% tags=["setup"]
 
@@ -29,17 +29,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dplib import (
-    checkpoints,
-    datasets,
-    descriptors,
-    evaluation,
-    plots,
-    plots_ranking,
-    samples,
-)
-from dplib.checks import check, predict, reveal
+from dplib import checkpoints, datasets, descriptors, evaluation, plots, samples
 from dplib.descriptors import Descriptors
+from dplib.lessons.checks import check, predict, reveal
+from dplib.lessons.evaluation import figures as plots_ranking
 
 # %% [markdown]
 # ## 1 · One query, by hand
@@ -197,7 +190,7 @@ print(f"all {len(mine)} queries agree with dplib in rank-1, AP and INP")
 result = evaluation.evaluate(query, gallery)
 print(f"rank-1 {result.rank1:.1%}   mAP {result.map:.1%}   mINP {result.minp:.1%}")
 plots.show(
-    plots.cmc_curve({"toy net": result.cmc}),
+    plots_ranking.cmc_curve({"toy net": result.cmc}),
     alt="""The CMC of the toy net from rank 1 to 20. It starts below 90 percent and
     rises quickly: within the first five pictures almost every query has met a true
     match, and the rest of the curve is nearly flat.""",
@@ -676,7 +669,8 @@ plots.show(
 # Now our own variants, on ToyMarket:
 
 # %%
-from dplib import presets, widgets_ranking
+from dplib import presets
+from dplib.lessons.evaluation import widgets
 
 untrained = presets.get("toy").build_model(len(data.labels), seed=0)
 pairs = {"toy net": (query, clean)}
@@ -706,7 +700,7 @@ for name, r in found.items():  # before → after re-ranking
 # net), *re-ranking harms most* teaches most: what do the wrong first pictures share?
 
 # %%
-widgets_ranking.ranking_explorer(found, data.query, samples, reranked=again)
+widgets.ranking_explorer(found, data.query, samples, reranked=again)
 
 # %% [markdown]
 # Without a kernel: query 468 of section 7, then one that re-ranking harms. Two people
@@ -768,7 +762,7 @@ for name, r in ours.items():
 #
 # **Read next:** lesson 7 compares the variants of the net, with intervals.
 # **The code:** `dplib/ranks.py` counts, `dplib/evaluation.py` measures;
-# `dplib/intervals.py` and `dplib/reranking.py` as above.
+# `dplib/evidence/intervals.py` and `dplib/reranking.py` as above.
 #
 # ## Further
 #

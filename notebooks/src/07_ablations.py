@@ -20,8 +20,8 @@
 #
 # **Needs** lessons 2 to 6. **Time** 45 minutes to read, about a minute to run on two
 # cores. **Paper** §4.3 and §4.4, tables 4 to 7, figures 5 and 6.
-# **Modules** `dplib.evidence`, `dplib.experiments`, `dplib.variants`,
-# `dplib.published`, `dplib.report`.
+# **Modules** `dplib.evidence.claims`, `dplib.evidence.queue`, `dplib.evidence.variants`,
+# `dplib.evidence.tables`, `dplib.evidence.report`.
 
 # %% tags=["setup"]
 
@@ -32,10 +32,11 @@ import numpy as np
 import torch
 
 # %%
-from dplib import checkpoints, datasets, descriptors, evaluation, plots, plots_ranking
-from dplib.checks import check, predict, reveal
+from dplib import checkpoints, datasets, descriptors, evaluation, plots
 from dplib.evidence import charts, claims, queue, report, tables
 from dplib.evidence.claims import CLAIMS, QUESTIONS, Side
+from dplib.lessons.checks import check, predict, reveal
+from dplib.lessons.evaluation import figures
 
 # %% [markdown]
 # ## 1 · What the paper claims
@@ -545,9 +546,9 @@ print(report.cues_beside(found))
 # verdict have been another?
 
 # %%
-from dplib import widgets_evidence
+from dplib.lessons.ablations import widgets
 
-widgets_evidence.comparison_explorer(found)
+widgets.comparison_explorer(found)
 
 # %% [markdown]
 # Without a kernel, the claim of the LSTM with two seeds and with all (not corrected, so
@@ -556,7 +557,7 @@ widgets_evidence.comparison_explorer(found)
 # %%
 sides = Side("bgi_bpi"), Side("bgi_bpi_fc")
 for seeds in (2, len(claims.chosen(records, sides[0]))):
-    d, drawn = widgets_evidence.compare(found, *sides, "map", seeds)
+    d, drawn = widgets.compare(found, *sides, "map", seeds)
     plots.show(
         charts.draws(d, drawn),
         alt=f"""Resampled differences in mAP, BgI+BpI with LSTM less without, from
@@ -659,7 +660,7 @@ for j, i in enumerate(six):
     shown = {name: ranks[name][j] for name in trio}
     title = f"Query {i}, pid {data.query[i].pid}"
     words = "; ".join(f"{name} {m.tolist()}" for name, m in shown.items())
-    fig = plots_ranking.match_ranks(shown, plain.num_ranked, title=title)
+    fig = figures.match_ranks(shown, plain.num_ranked, title=title)
     plots.show(fig, dpi=70, alt=f"{title}, ranks of its matches by three nets: {words}")
 
 # %% [markdown]
@@ -669,14 +670,14 @@ for j, i in enumerate(six):
 #
 # The paper argues from four pictures that parts help against occlusion, blur, clutter
 # and bad boxes. ToyMarket's queries can be *drawn again*, the same person in the same
-# pose and light, with one nuisance turned up and all others off (`dplib.robustness`):
+# pose and light, with one nuisance turned up and all others off (`dplib.evidence.robustness`):
 
 # %%
-from dplib.evidence import robustness, robustness_chart
+from dplib.evidence import charts, robustness
 
 labels = {v: report.LABELS[v, "layout"] for v in robustness.VARIANTS}
 plots.show(
-    robustness_chart.curves(found.curves, labels),
+    charts.curves(found.curves, labels),
     alt="""Rank-1 of four variants against occlusion, blur, displaced boxes and
     clutter, six levels each, with bands over five seeds. The full model is far above
     until boxes are off by a fifth; FC rows are second, BLSTM and BgI close below.""",
@@ -762,4 +763,4 @@ check("7.4", answer)
 # **Read next**: Henderson and others, *Deep Reinforcement Learning that Matters*
 # (2018); Musgrave and others, *A Metric Learning Reality Check* (2020); Bouthillier and
 # others, *Accounting for Variance in Machine Learning Benchmarks* (2021). **Files**:
-# `dplib/evidence.py`, `dplib/experiments.py`, `dplib/variants.py`, `dplib/report.py`.
+# `dplib/evidence/claims.py`, `dplib/evidence/queue.py`, `dplib/evidence/variants.py`, `dplib/evidence/report.py`.

@@ -16,15 +16,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dplib import (
-    DplibError,
-    __main__,
-    checkpoints,
-    datasets,
-    lessons,
-    toymarket,
-    workspace,
-)
+from dplib import DplibError, __main__, checkpoints, datasets, toymarket, workspace
+from dplib.lessons import copies
 from dplib.presets import Preset
 
 ROOT = Path(__file__).parents[2]
@@ -390,6 +383,6 @@ def test_find_lesson_error_before_anything_is_built(
     project: Path, monkeypatch: Any
 ) -> None:
     (project / "notebooks/00_quickstart.ipynb").unlink()
-    assert lessons.find_lessons() == {}
+    assert copies.find_lessons() == {}
     with pytest.raises(DplibError, match="none is built yet: run `make notebooks`"):
         __main__.quickstart(None, None)

@@ -18,7 +18,7 @@ from dplib import (
     toymarket,
     transforms,
 )
-from dplib.evidence import robustness, robustness_chart
+from dplib.evidence import charts, robustness
 from dplib.evidence.robustness import LEVELS
 from dplib.samples import ReIDData
 
@@ -108,7 +108,7 @@ def test_the_figure_shows_means_and_ranges() -> None:
         for v in ("bgi", "full")
         for s in range(3)
     ]
-    fig = robustness_chart.curves(made, {"bgi": "BgI", "full": "all", "none": "absent"})
+    fig = charts.curves(made, {"bgi": "BgI", "full": "all", "none": "absent"})
     assert [ax.get_title() for ax in fig.axes] == list(LEVELS)
     line = fig.axes[0].get_lines()[0]
     assert line.get_ydata() == pytest.approx([88 - 10 * i for i in range(6)])

@@ -1,0 +1,1 @@
+"""Lesson 7: the claims of the paper, measured."""

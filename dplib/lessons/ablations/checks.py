@@ -1,0 +1,145 @@
+"""Checks of lesson 7."""
+
+from collections.abc import Callable
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from dplib.lessons.checks import exercise
+
+_PIDS = np.array([9, 4, 9, 9, 4, 7])
+_MORE = np.array([[50.0, 30, 70, 20, 10, 90], [60, 10, 40, 80, 20, 30]])
+_LESS = np.array([[40.0, 35, 50, 30, 10, 60], [30, 20, 45, 60, 25, 50]])
+
+
+def _totals(pids: Any, d: Any) -> Any:
+    return np.stack([d[:, pids == p].sum(1) for p in np.unique(pids)], 1)
+
+
+@exercise("7.1", praise="Whoever is drawn brings all of their queries along.")
+def _by_person(answer: Callable[..., Any]) -> str | None:
+    got = np.asarray(answer(_MORE, _LESS, _PIDS), float)
+    right = _totals(_PIDS, _MORE - _LESS)
+    if got.shape == right.T.shape:
+        return "the shape is [people, seeds]; a row for each seed, please: transpose it"
+    if got.shape == _MORE.shape:
+        return "there is a column for each query; add up those of the same pid"
+    if got.shape == (3,):
+        return "the seeds are gone; keep a row for each, they are drawn later"
+    if got.shape != right.shape:
+        return f"expected shape {right.shape}, seeds and people; yours {got.shape}"
+    if np.allclose(got, -right):
+        return "the sign is turned: more less less, so that + says the first is better"
+    means = right / [2, 1, 3]
+    if np.allclose(got, means):
+        return (
+            "those are means over a person's queries; we need sums, for whoever has "
+            "more queries weighs more in mAP"
+        )
+    first = np.stack([right[:, i] for i in (2, 0, 1)], 1)
+    if np.allclose(got, first):
+        return "people stand in the order in which they first appear; sort by pid"
+    if np.allclose(got, np.abs(right)):
+        return "you took absolute values; a loss must stay a loss"
+    if not np.allclose(got, right):
+        return f"for pids {_PIDS.tolist()} it should be {right.tolist()}; yours: {got}"
+    return None
+
+
+_PS = [0.030, 0.001, 0.045, 0.013]
+_HOLM = [False, True, False, True]
+_RAISED = [0.001, 0.03, 0.045, 0.06]  # tells no correction from one that steps up
+
+
+@exercise("7.2", praise="The first failure ends it, however small the next p / level.")
+def _holm(answer: Callable[..., Any]) -> str | None:
+    given = list(answer(_PS))
+    if len(given) != 4:
+        return f"4 p-values need 4 answers; yours are {len(given)}"
+    if any(isinstance(x, float) for x in given):
+        return f"give True or False for each p, neither levels nor p; yours: {given}"
+    got = [bool(x) for x in given]
+    if got == [True] * 4:
+        if [bool(x) for x in answer(_RAISED)] == [p < 0.05 for p in _RAISED]:
+            return "each p stands against 0.05 alone: nothing is corrected"
+        return (
+            "you begin at the largest p, and when it holds all hold; Holm begins at "
+            "the smallest and stops at the first failure"
+        )
+    if got == [not x for x in _HOLM]:
+        return "True and False have changed places: True is found"
+    if not any(got):
+        return "the ps are not in order; hold the smallest against 0.05 / 4 first"
+    if got == [p < 0.05 / 4 for p in _PS]:
+        return (
+            "that is Bonferroni, 0.05 / 4 for all; after a success Holm holds the next "
+            "p against 0.05 / 3"
+        )
+    if got == [False, True, True, True]:
+        return (
+            "0.045 < 0.05 / 1, but 0.030 failed before it; after the first failure all "
+            "larger p fail, too"
+        )
+    if got == sorted(_HOLM) or got == sorted(_HOLM, reverse=True):
+        return "the answers are in the order of size; give them in that of the ps"
+    if got != _HOLM:
+        return f"for {_PS} it should be {_HOLM}; yours: {got}"
+    if [bool(x) for x in answer([0.02, 0.9, 0.01])] != [True, False, True]:
+        return "for [0.02, 0.9, 0.01] it should be [True, False, True]"
+    if [bool(x) for x in answer([0.04, 0.03])] != [False, False]:
+        return "for [0.04, 0.03] nothing holds: 0.03 > 0.05 / 2 already"
+    return None
+
+
+_VALUES = [40.0, 47.0, 52.0, 44.0]
+
+
+@exercise("7.3", praise="A gain that no model earned.")
+def _best_of(answer: Callable[..., Any]) -> str | None:
+    given = answer(_VALUES, 2)
+    if np.size(given) != 1:
+        return f"one number, please: the mean over all choices; yours: {given!r}"
+    got = float(given)
+    right = float(np.mean([max(c) for c in combinations(_VALUES, 2)]))
+    again = float(np.mean([max(c) for c in product(_VALUES, repeat=2)]))
+    if abs(got - max(_VALUES)) < 1e-6:
+        return (
+            "that is the best of all runs; only 2 of the 4 are trained, and which 2 is "
+            "chance: average over all choices"
+        )
+    if abs(got - max(_VALUES[:2])) < 1e-6:
+        return "you took the first 2 runs; average over all choices of 2"
+    if abs(got - np.mean(_VALUES)) < 1e-6:
+        return "that is the mean of all runs: nobody picked the best"
+    if abs(got - (right - np.mean(_VALUES))) < 1e-6:
+        return "that is the gain over the mean; give the expected best itself"
+    if abs(got - np.mean(sorted(_VALUES)[-2:])) < 1e-6:
+        return "that is the mean of the best 2; each choice of 2 has one best"
+    if abs(got - again) < 1e-6:
+        return "you draw with replacement; the same run is not made twice"
+    if abs(got - right) > 1e-6:
+        return (
+            f"for {_VALUES} and 2 it should be {right:.2f}, exactly: the mean over all "
+            f"choices, not some drawn at random; yours: {got:.2f}"
+        )
+    if abs(float(answer(_VALUES, 1)) - np.mean(_VALUES)) > 1e-6:
+        return f"the best of 1 is the mean of all choices, {np.mean(_VALUES):.2f}"
+    if abs(float(answer([40.0, 40.0, 46.0], 2)) - 44.0) > 1e-6:
+        return "for [40, 40, 46] and 2 it should be 44: two runs may come out alike"
+    return None
+
+
+_CLAIM = {
+    "a": "87.74 - 84.14 is 3.60 and 69.82 - 63.41 is 6.41: the arithmetic is right",
+    "c": "PDC and Spindle use poses, which is said; that is no slip of the claim",
+    "d": "mAP and rank-1 are both given, for both methods",
+}
+
+
+@exercise("7.4", praise="Against JLML, 2.64 and 4.32 points are left.")
+def _claim(answer: str) -> str | None:
+    got = str(answer).strip().lower()
+    if got == "b":
+        return None
+    return _CLAIM.get(got, f"choose a, b, c or d; yours: {answer!r}")

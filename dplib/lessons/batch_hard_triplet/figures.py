@@ -1,0 +1,294 @@
+"""Figures of triplets: distances, mining, and an embedding under way.
+
+They complete ``plots`` and follow its rules: a Figure comes back, ``plots.show`` puts
+it on the page, and no meaning rests on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+from torch import Tensor
+
+from dplib import DplibError
+from dplib.lessons.batch_hard_triplet.mining import FlatEmbedding, Look, Settings
+from dplib.losses import batch_hard_triplet, pairwise_distances
+from dplib.plots import PALETTE
+
+POSITIVE, NEGATIVE = PALETTE["blue"], PALETTE["vermilion"]
+MARKERS = "os^DvP*X"  # one per pid
+FILLS = ("sky", "orange", "green", "purple", "yellow", "grey", "blue", "vermilion")
+
+
+def triplets_on_paper(
+    points: Tensor, labels: Tensor, anchor: int, margin: float, *, title: str = ""
+) -> Figure:
+    """``points`` [N, 2] with their numbers, and the hardest triplet of one anchor.
+
+    The solid circle has the hardest positive on it, the dashed one lies the margin
+    further out: each negative inside the dashed circle would make the triplet active.
+    """
+    if points.ndim != 2 or points.shape[1] != 2 or len(labels) != len(points):
+        raise DplibError(
+            f"triplets_on_paper draws points [N, 2] with labels [N]; got "
+            f"{tuple(points.shape)} and {tuple(labels.shape)}"
+        )
+    d = pairwise_distances(points)[anchor]
+    same = labels == labels[anchor]
+    far = int(d.masked_fill(~same, -torch.inf).argmax())
+    near = int(d.masked_fill(same, torch.inf).argmin())
+    fig = Figure((7.2, 4.2), layout="constrained")
+    ax = fig.subplots()
+    _scatter(ax, points, labels, size=130)
+    names = [str(i) for i in range(len(points))]
+    for name, (x, y) in zip(names, points.tolist(), strict=True):
+        ax.annotate(name, (x, y), (8, 8), textcoords="offset points", fontsize=11)
+    words = (("hardest positive", far, POSITIVE), ("hardest negative", near, NEGATIVE))
+    for (name, other, color), style in zip(words, ("-", ":"), strict=True):
+        line = points[[anchor, other]]
+        label = f"{name}: D = {d[other]:.2f}"
+        ax.plot(*line.T.tolist(), color=color, ls=style, lw=2, label=label, zorder=1)
+    centre = points[anchor].tolist()
+    for radius, style in ((float(d[far]), "-"), (float(d[far]) + margin, "--")):
+        ax.add_patch(
+            Circle((centre[0], centre[1]), radius, fill=False, ls=style, ec="#777777")
+        )
+    ax.plot([], [], ls="--", color="#777777", label=f"the margin, {margin:g}, further")
+    ax.set(title=title or f"Anchor {anchor}", xlabel="coordinate 1")
+    ax.set_ylabel("coordinate 2")
+    ax.set_aspect("equal")
+    ax.margins(0.12)
+    fig.legend(fontsize=9, loc="outside right upper")
+    return fig
+
+
+def _scatter(ax: Axes, points: Tensor, labels: Tensor, size: float = 60) -> None:
+    """A marker and a colour for each pid."""
+    for number, pid in enumerate(labels.unique_consecutive().tolist()):
+        _marks(ax, points[labels == pid], number, s=size, label=f"pid {pid}")
+
+
+def _marks(ax: Axes, points: Tensor, number: int, **style: Any) -> None:
+    """Points [n, 2] of one pid, with the marker and colour of that number."""
+    i = number % len(MARKERS)
+    style |= {"marker": MARKERS[i], "color": PALETTE[FILLS[i]], "zorder": 2}
+    ax.scatter(*points.T.tolist(), edgecolors="black", linewidths=0.7, **style)
+
+
+def distance_matrix(
+    distances: Tensor, labels: Tensor, *, title: str = "Pairwise distances"
+) -> Figure:
+    """``distances`` [N, N] of a batch sorted by pid, with each anchor's hardest pair.
+
+    Blocks of one pid are framed. In each row a circle marks the hardest positive, a
+    cross the hardest negative.
+    """
+    n = len(labels)
+    if distances.shape != (n, n):
+        raise DplibError(
+            f"distance_matrix: {n} labels need distances [{n}, {n}], got "
+            f"{tuple(distances.shape)}"
+        )
+    same = labels[:, None] == labels
+    own = torch.eye(n, dtype=torch.bool)
+    far = distances.masked_fill(~same | own, -torch.inf).argmax(1)
+    near = distances.masked_fill(same, torch.inf).argmin(1)
+    fig = Figure((6.2, 4.8), layout="constrained")
+    ax = fig.subplots()
+    image = ax.imshow(distances.numpy(), cmap="Greys")
+    fig.colorbar(image, ax=ax, label="Euclidean distance")
+    start = 0
+    for run in torch.unique_consecutive(labels, return_counts=True)[1].tolist():
+        box = (start - 0.5, start - 0.5)
+        ax.add_patch(Rectangle(box, run, run, fill=False, ec=POSITIVE, lw=1.8))
+        start += run
+    size = 120 if n <= 12 else 26
+    for other, marker, color, name in (
+        (far, "o", POSITIVE, "hardest positive"),
+        (near, "x", NEGATIVE, "hardest negative"),
+    ):
+        hollow: dict[str, Any] = {"facecolors": "none", "edgecolors": color}
+        look = hollow if marker == "o" else {"color": color}
+        ax.scatter(
+            other.tolist(),
+            list(range(n)),
+            s=size,
+            marker=marker,
+            linewidths=2,
+            label=name,
+            **look,
+        )
+    if n <= 12:
+        for i in range(n):
+            for j in range(n):
+                dark = distances[i, j] > 0.6 * distances.max()
+                tone = "white" if dark else "black"
+                text = f"{distances[i, j]:.1f}"
+                ax.text(j, i + 0.33, text, ha="center", fontsize=8, color=tone)
+    ax.set(title=title, xlabel="the other picture", ylabel="anchor")
+    fig.legend(fontsize=8.5, loc="outside lower center", ncols=2)
+    return fig
+
+
+def hinge_and_slope(margin: float = 0.5) -> Figure:
+    """Hinge and soft margin; and the pull of plain and squared distances."""
+    fig = Figure((9.0, 3.4), layout="constrained")
+    left, right = fig.subplots(1, 2)
+    x = torch.linspace(-2, 2, 201)
+    hinge, soft = (margin + x).clamp(min=0), torch.nn.functional.softplus(x)
+    left.plot(x, hinge, color=PALETTE["blue"], label=f"hinge, margin {margin:g}")
+    left.plot(x, soft, color=PALETTE["vermilion"], ls="--", label="soft margin")
+    left.plot([0, 0], [margin, np.log(2)], "o", color="black", ms=5)
+    left.annotate(f"{margin:g}", (0, margin), (6, -9), textcoords="offset points")
+    left.annotate("ln 2", (0, np.log(2)), (-22, 6), textcoords="offset points")
+    left.set(title="What a triplet costs", xlabel="D(a, p) - D(a, n)", ylabel="loss")
+    d = torch.linspace(0, 1, 101)
+    right.plot(d, torch.ones(101), color=PALETTE["blue"], label="D")
+    right.plot(d, 2 * d, color=PALETTE["green"], ls="-.", label="D²")
+    right.set(title="How hard a pair is pulled or pushed", xlabel="distance D")
+    right.set(ylabel="length of the gradient on a point", ylim=(-0.05, 2.1))
+    for ax in (left, right):
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize=8.5)
+    return fig
+
+
+def runs(
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    margin: float = 0.5,
+    *,
+    title: str = "",
+    window: int = 20,
+) -> Figure:
+    """Trainings side by side: equation 1's loss and the share of active triplets.
+
+    ``histories`` maps a name to ``{"loss": […], "active": […]}``, one value per step,
+    the share in [0, 1]; curves are running means over ``window`` steps.
+    """
+    if not histories:
+        raise DplibError("runs got no histories: there is nothing to draw")
+    fig = Figure((9.5, 3.4), layout="constrained")
+    left, right = fig.subplots(1, 2)
+    colors = ("blue", "vermilion", "green", "purple", "orange")
+    styles: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
+    for i, (name, h) in enumerate(histories.items()):
+        style = {"color": PALETTE[colors[i % 5]], "ls": styles[i % 5], "lw": 1.7}
+        for ax, values in ((left, h["loss"]), (right, [100 * a for a in h["active"]])):
+            kernel = np.ones(min(window, len(values)))
+            mean = np.convolve(values, kernel / len(kernel), "valid")
+            steps = np.arange(len(mean)) + len(kernel)
+            ax.plot(steps, mean, label=name, **style)
+    left.axhline(margin, color="black", lw=1, ls="--", label=f"the margin, {margin:g}")
+    left.set(title="Loss of equation 1", xlabel="step", ylabel="loss (distance)")
+    left.set_ylim(bottom=0)
+    right.set(title="Active batch-hard triplets", xlabel="step", ylabel="share (%)")
+    right.set_ylim(-3, 103)
+    for ax in (left, right):
+        ax.grid(alpha=0.3)
+    left.legend(fontsize=8.5)
+    fig.suptitle(title, fontsize=11)
+    return fig
+
+
+# ------------------------------------------------------------------- the embedding
+
+
+def embedding(flat: FlatEmbedding, step: int, settings: Settings, look: Look) -> Figure:
+    """The points after ``step`` steps, their distances, and the loss so far.
+
+    ``look`` is ``flat.look(step, settings)``: its active triplets are drawn. Quick
+    enough for a picture per step.
+    """
+    fig = Figure((9.0, 4.3))
+    ax = fig.add_axes((0.05, 0.1, 0.44, 0.78))
+    histogram = fig.add_axes((0.58, 0.57, 0.4, 0.34))
+    curve = fig.add_axes((0.58, 0.12, 0.4, 0.28))
+    _points(ax, flat, step, look)
+    ax.set_title(f"Step {step}: the batch and its active triplets", fontsize=10)
+    fig.text(0.27, 0.015, _LEGEND, ha="center", fontsize=8)
+    same = flat.labels[:, None] == flat.labels
+    upper = torch.ones_like(same).triu(1)
+    d = pairwise_distances(flat.trace[step])
+    top = 1.05 * float(pairwise_distances(flat.trace[0]).max())
+    bins = np.linspace(0, top, 41)
+    for mask, name, color, style in (
+        (same, "same pid", POSITIVE, "-"),
+        (~same, "other pid", NEGATIVE, "--"),
+    ):
+        values = d[mask & upper].clamp(max=top).numpy()
+        histogram.hist(
+            values,
+            bins=bins.tolist(),
+            weights=np.full(len(values), 100 / len(values)),
+            histtype="step",
+            color=color,
+            ls=style,
+            lw=1.6,
+            label=name,
+        )
+    histogram.set(xlabel="distance of a pair", ylabel="pairs (%)", xlim=(0, top))
+    histogram.set_title("All pairs", fontsize=10)
+    histogram.legend(fontsize=8)
+    past = [*flat.losses[:step], float(look.loss)]
+    curve.plot(past, color=PALETTE["black"], label="loss")
+    margin = f"margin {settings.margin:g}"
+    curve.axhline(settings.margin, color="#777777", ls="--", lw=1, label=margin)
+    curve.set(xlabel="step", ylabel="loss", xlim=(0, max(step, 20)))
+    curve.set_ylim(bottom=0)
+    curve.legend(fontsize=8, loc="upper right")
+    return fig
+
+
+def embedding_steps(
+    rows: Mapping[str, tuple[FlatEmbedding, Settings]], steps: Sequence[int]
+) -> Figure:
+    """Embeddings at a few steps, one row per way of training: the widget's twin."""
+    size = (2.3 * len(steps), 2.35 * len(rows) + 0.5)
+    fig = Figure(size, layout="constrained")
+    grid = fig.subplots(len(rows), len(steps), squeeze=False)
+    for axes, (name, (flat, settings)) in zip(grid, rows.items(), strict=True):
+        flat.train(max(steps), settings)
+        for ax, step in zip(axes, steps, strict=True):
+            look = flat.look(step, settings)
+            _points(ax, flat, step, look, size=26)
+            every = batch_hard_triplet(flat.trace[step], flat.labels, settings.margin)
+            words = f"step {step}: loss {look.loss:.2f}, active {look.active:.0%}"
+            words += f"\nhardest of all points: {every.active:.0%}"
+            ax.set_title(words, fontsize=9)
+            ax.set(xticks=[], yticks=[])
+        axes[0].set_ylabel(name, fontsize=10)
+    fig.suptitle(_LEGEND, fontsize=9)
+    return fig
+
+
+_LEGEND = "solid: to the positive   dotted: to the negative   faint: not in the batch"
+
+
+def _points(
+    ax: Axes, flat: FlatEmbedding, step: int, look: Look, size: float = 45
+) -> None:
+    """The points, those of the batch full; its active triplets as lines."""
+    points = flat.trace[step]
+    chosen = torch.zeros(len(points), dtype=torch.bool)
+    chosen[look.batch] = True
+    for pid in flat.labels.unique().tolist():
+        for mask, alpha in ((~chosen, 0.25), (chosen, 1.0)):
+            own = points[(flat.labels == pid) & mask]
+            _marks(ax, own, pid, s=size, alpha=alpha)
+    active = look.hinge > 0
+    a, p, n = (points[look.batch[rows[active]]] for rows in look.triplets)
+    alpha = min(0.8, max(0.05, 16 / max(len(a), 1)))
+    for ends, color, style in ((p, POSITIVE, "solid"), (n, NEGATIVE, "dotted")):
+        lines = torch.stack([a, ends], 1).numpy()
+        kind = {"colors": color, "linestyles": style, "alpha": alpha}
+        ax.add_collection(LineCollection(list(lines), linewidths=1.3, zorder=1, **kind))
+    reach = 1.1 * float(flat.trace[0].abs().max())
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    ax.set_aspect("equal")

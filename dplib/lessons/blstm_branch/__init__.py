@@ -1,0 +1,1 @@
+"""Lesson 3: the recurrent branch over the rows of fb."""

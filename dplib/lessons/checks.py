@@ -1,0 +1,205 @@
+"""The checks of exercises and predictions: they print in words, and never raise.
+
+The checkers of a lesson live in ``checks.py`` of its room, which is loaded when a check
+of that lesson is first asked for::
+
+    from dplib.lessons.checks import exercise
+
+    @exercise("0.1")
+    def _rank_one(answer):
+        if answer([True, False]) != 1.0:
+            return "you counted the queries, not the share of them"
+        return None  # right
+
+A checker takes the reader's function or value and returns None when it is right, else
+the mistake in words. It need not guard against anything: a function that raises, one
+that gives back nothing yet and values of another type are dealt with here.
+"""
+
+import functools
+import importlib
+import linecache
+import math
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import torch
+
+from dplib.lessons import ROOMS
+
+Checker = Callable[[Any], str | None]
+_C = TypeVar("_C", bound=Checker)
+
+_checkers: dict[str, tuple[Checker, str]] = {}
+_guesses: dict[str, Any] = {}
+
+
+def exercise(id: str, *, praise: str = "") -> Callable[[_C], _C]:
+    """Register the decorated checker under `id`; `praise` follows "right"."""
+
+    def register(checker: _C) -> _C:
+        _checkers[id] = (checker, praise)
+        return checker
+
+    return register
+
+
+def ids(lesson: int) -> list[str]:
+    """The ids of all exercises of `lesson` that have a checker."""
+    _load(str(lesson))
+    return sorted(i for i in _checkers if i.split(".")[0] == str(lesson))
+
+
+def check(id: str, answer: Any) -> None:
+    """Print whether `answer`, a function or a value, is right, and if not, why.
+
+    `...`, None, and a function that gives back either or raises NotImplementedError
+    count as not tried yet.
+    """
+    _load(id.split(".")[0])
+    if id not in _checkers:
+        known = ", ".join(sorted(_checkers)) or "none"
+        print(f"{id}  There is no exercise {id!r}; there are: {known}.")
+        return
+    checker, praise = _checkers[id]
+    print(f"{id}  {_verdict(checker, praise, answer)}")
+
+
+def _verdict(checker: Checker, praise: str, answer: Any) -> str:
+    if answer is None or answer is ...:
+        return "Not tried yet: put your answer in place of the dots."
+    watched = _Watched(answer) if callable(answer) else answer
+    try:
+        mistake = checker(watched)
+    except _NotTriedError as e:
+        return f"Not tried yet: {e}"
+    except _AnswerError as e:
+        return f"✗ Your code stopped with {e}"
+    except Exception as e:
+        if isinstance(watched, _Watched):
+            kind = f"what your function gives back ({_brief(watched.last)})"
+        else:
+            kind = f"your answer ({_brief(answer)})"
+        how = (
+            "differs from"
+            if isinstance(e, AssertionError)
+            else "is of another type than"
+        )
+        return f"✗ Not yet: {kind} {how} what was expected: {_first_line(e)}"
+    if mistake is None:
+        return f"✓ Right. {praise}".rstrip()
+    return f"✗ Not yet: {mistake}"
+
+
+class _NotTriedError(Exception):
+    pass
+
+
+class _AnswerError(Exception):
+    """The reader's own code raised; the text says what and where."""
+
+
+class _Watched:
+    """The reader's function; tells its own errors from those of the checker."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.last = function, None
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            self.last = result = self.function(*args, **kwargs)
+        except NotImplementedError:
+            raise _NotTriedError("fill in the function, then run this again.") from None
+        except Exception as e:
+            raise _AnswerError(_in_words(e, self.function)) from e
+        if result is ...:
+            raise _NotTriedError("put your code in place of the dots.")
+        if result is None:
+            raise _NotTriedError("your function gives back nothing (no `return`?).")
+        return result
+
+
+def _in_words(error: Exception, function: Callable[..., Any]) -> str:
+    """Type and text of `error` and the line of the reader's code it came from."""
+    text = f"{type(error).__name__}: {_first_line(error)}"
+    code = getattr(function, "__code__", None)
+    found: TracebackType | None = None
+    step = error.__traceback__
+    while step is not None:
+        if code is not None and step.tb_frame.f_code.co_filename == code.co_filename:
+            found = step
+        step = step.tb_next
+    if found is None or code is None:
+        return f"{text} (was it called with the arguments it expects?)"
+    line = linecache.getline(code.co_filename, found.tb_lineno).strip()
+    where = f"line {found.tb_lineno - code.co_firstlineno + 1} of your function"
+    return f"{text}, in {where}" + (f": {line}" if line else "")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _brief(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    name = type(value).__name__
+    return f"{name} of shape {tuple(shape)}" if shape is not None else name
+
+
+def _load(lesson: str) -> None:
+    """Import the checkers of `lesson`, once."""
+    if int(lesson) < len(ROOMS):
+        importlib.import_module(f"dplib.lessons.{ROOMS[int(lesson)]}.checks")
+
+
+# -------------------------------------------------------------------- predictions
+
+
+def predict(id: str, guess: Any) -> None:
+    """Note the reader's guess, before the result is shown; :func:`reveal` compares."""
+    _guesses.pop(id, None)
+    if guess is None or guess is ...:
+        print(f"{id}  No prediction yet: put yours in place of the dots.")
+        return
+    _guesses[id] = guess
+    print(f"{id}  Noted: {guess}. Now look.")
+
+
+def reveal(id: str, measured: Any, *, within: float = 0.0, unit: str = "") -> None:
+    """Print the reader's guess beside what came out.
+
+    Numbers that differ by at most `within` count as agreeing; anything else is
+    compared by ``==``. Without a guess, only the result is shown.
+    """
+    unit = f" {unit}" if unit else ""
+    said = _guesses.get(id)
+    came = f"it is {_number(measured)}{unit}"
+    if said is None:
+        print(f"{id}  You made no prediction; {came}.")
+        return
+    start = f"{id}  You said {_number(said)}{unit}; {came}"
+    try:
+        difference = float(said) - float(measured)
+    except (TypeError, ValueError):
+        agree = str(said).strip().lower() == str(measured).strip().lower()
+        print(f"{start}: {'as you said' if agree else 'not as you said. Why?'}")
+        return
+    if not math.isfinite(difference):
+        print(f"{start}: one of the two is not a number.")
+    elif abs(difference) <= within:
+        print(f"{start}: well predicted.")
+    else:
+        how = "high" if difference > 0 else "low"
+        print(f"{start}: too {how}, by {_number(abs(difference))}{unit}. Why?")
+        if unit and abs(float(said)) >= 1000 * abs(float(measured)) > 0:
+            print(f"      (A thousand times too high or more: it is asked in{unit}.)")
+        if unit == " %" and 0 < float(said) < 1 <= float(measured):
+            print("      (A share? It is asked in %.)")
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        value = value.item()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Lesson 1: data sets, the random crop, PK batches."""

@@ -1,0 +1,1 @@
+"""Lesson 6: CMC, mAP and the protocols."""

@@ -1,0 +1,1 @@
+"""Lesson 2: the rows of fb as a sequence of parts."""

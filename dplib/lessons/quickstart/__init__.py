@@ -1,0 +1,1 @@
+"""Lesson 0: from nothing to a ranked list of people."""

@@ -1,0 +1,88 @@
+"""Lesson 5's figures draw what they are given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dplib import DplibError, presets, training
+from dplib.lessons.training import figures
+from dplib.lessons.training.branchgrads import Pull
+
+TOY = presets.get("toy")
+
+
+def history(epochs: int = 2, per_epoch: int = 2) -> list[dict[str, float]]:
+    rows = []
+    for i in range(epochs * per_epoch):
+        row = {"iteration": i, "epoch": i // per_epoch, "lr": 1e-3, "seconds": 0.5}
+        row |= {"ranking": 4.0 - i, "part": 3.0, "global": 2.0, "active": 0.5}
+        rows.append({k: float(v) for k, v in (row | {"grad_norm": 10.0 + i}).items()})
+    return rows
+
+
+def test_live_curves() -> None:
+    fig = figures.live_curves(history(), 20, TOY, {0: 0.1, 2: 0.6})
+    losses, active, norm, _, speed, rank = fig.axes
+    faint, mean = losses.lines[:2]
+    assert list(faint.get_ydata()) == [4, 3, 2, 1]
+    assert list(mean.get_xdata()) == [0.5, 2.5] and list(mean.get_ydata()) == [3.5, 1.5]
+    assert losses.lines[6].get_ydata()[0] == pytest.approx(math.log(20))
+    assert set(active.lines[0].get_ydata()) == {50}
+    assert norm.lines[1].get_ydata()[0] == TOY.clip_norm
+    assert set(speed.lines[0].get_ydata()) == {TOY.p * TOY.k / 0.5}
+    assert list(rank.lines[0].get_xdata()) == [0, 4]
+    assert list(rank.lines[0].get_ydata()) == pytest.approx([10, 60])
+    free = replace(TOY, clip_norm=None)
+    fig = figures.live_curves(history(), 20, free, {})
+    assert len(fig.axes[2].lines) == 1
+    with pytest.raises(DplibError, match="no iteration"):
+        figures.live_curves([], 20, TOY, {})
+
+
+def test_branch_gradients() -> None:
+    cosines = torch.tensor([[1, 0.1, 0.2], [0.1, 1, 0.3], [0.2, 0.3, 1]])
+    three = torch.tensor([1.0, 2.0, 3.0])
+    pull = Pull(three, torch.zeros(3, 1), 10 * three, cosines)
+    fig = figures.branch_gradients({0: pull, 4: pull})
+    loss, norm, angle = fig.axes
+    assert [x.get_ydata()[1] for x in loss.lines] == [1, 2, 3]
+    assert [x.get_ydata()[0] for x in norm.lines] == [10, 20, 30]
+    said = {x.get_label(): round(x.get_ydata()[0], 3) for x in angle.lines[:3]}
+    assert said == {"BtR, BpI": 0.1, "BtR, BgI": 0.2, "BpI, BgI": 0.3}
+    with pytest.raises(DplibError, match="no measurement"):
+        figures.branch_gradients({})
+
+
+def test_schedules() -> None:
+    ax = figures.schedules({"toy": TOY}).axes[0]
+    y = ax.lines[0].get_ydata()
+    assert y[0] == TOY.lr and y[-1] == pytest.approx(TOY.lr / 1000)
+    assert y[180] == training.learning_rate(TOY, 0.9 * TOY.epochs)
+    with pytest.raises(DplibError, match="no presets"):
+        figures.schedules({})
+
+
+def test_jolt() -> None:
+    rows = [{"total": float(i), "norm": 1000.0 if i == 3 else 1.0} for i in range(8)]
+    loss, norm = figures.jolt({"run": rows}, 3, 50).axes
+    assert list(loss.lines[1].get_ydata()) == pytest.approx([2, 3, 4, 5])
+    assert max(norm.lines[0].get_ydata()) == 1000 and norm.get_yscale() == "log"
+    calm = [row | {"norm": 10.0} for row in rows]
+    assert figures.jolt({"run": calm}, 3, 50).axes[1].get_yscale() == "linear"
+    with pytest.raises(DplibError, match="no runs"):
+        figures.jolt({}, 3, 50)
+
+
+def test_loss_curves() -> None:
+    columns = {"ranking": [1.0, 0.5], "part": [3.0, 2.0], "global": [3.0, 1.0]}
+    fig = figures.loss_curves({"a": columns, "b": columns}, 20, 5)
+    for ax, name in zip(fig.axes, ("ranking", "part", "global"), strict=True):
+        assert list(ax.lines[0].get_xdata()) == [2.5, 7.5]
+        assert list(ax.lines[1].get_ydata()) == columns[name]
+    assert fig.axes[1].texts[0].get_text().strip() == "ln 20"
+    with pytest.raises(DplibError, match="no runs"):
+        figures.loss_curves({}, 20, 5)

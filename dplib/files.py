@@ -1,0 +1,127 @@
+"""Files that are written whole or not at all, and a lock between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from dplib import DplibError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that takes its place when all went well.
+
+    A reader of ``path`` sees the old content or the new one, never a part of it.
+    Folders above it are made; whatever happens, no temporary file is left.
+
+    Args:
+        path: The file to write. The block writes to the name that it is given.
+
+    Yields:
+        The temporary name, in the same folder.
+
+    Raises:
+        DplibError: The file cannot be written. The message names it and the reason.
+    """
+    path = Path(path)
+    # the process id keeps two processes apart that write the same file
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as e:
+        # the block may read as well: only what concerns these two names is ours
+        if e.filename is not None and Path(os.fsdecode(e.filename)) not in {
+            part,
+            path,
+            *path.parents,
+        }:
+            raise
+        raise not_written(path, e) from e
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write(path: str | Path, content: str | bytes) -> Path:
+    """Write ``content`` (text as UTF-8) to ``path``, whole or not at all.
+
+    Raises:
+        DplibError: The file cannot be written, see ``replacing``.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as part:
+        part.write_bytes(data)
+    return path
+
+
+def not_written(path: Path, error: OSError) -> DplibError:
+    """The error to raise when ``path`` could not be written, in the user's words."""
+    if error.errno == errno.ENOSPC:
+        return DplibError(
+            f"{path}: the disk is full, nothing was written. Free some space, or "
+            "choose a folder on another disk"
+        )
+    reason = error.strerror or str(error) or type(error).__name__
+    return DplibError(
+        f"{path} cannot be written ({reason}). Check that the folder exists and may "
+        "be written to, or choose another one"
+    )
+
+
+@contextlib.contextmanager
+def locked(path: Path, seconds: float = 10) -> Iterator[IO[bytes]]:
+    """The file, open for reading and appending, for this process alone.
+
+    The lock is the system's own: it ends with its process, however that ends, so that
+    none is left behind.
+
+    Args:
+        path: The file; it is made when it is not there.
+        seconds: How long to wait for another process.
+
+    Raises:
+        DplibError: Another process still has the lock after that time.
+    """
+    with path.open("a+b") as f:
+        end = time.monotonic() + seconds
+        while not _lock(f.fileno()):
+            if time.monotonic() > end:
+                raise DplibError(
+                    f"{path} is in use by another process; wait until that one ends, "
+                    "or choose another folder for this one"
+                )
+            time.sleep(0.1)
+        yield f
+
+
+def _lock(file: int) -> bool:
+    """False when another process has the lock; it is let go when the file is closed."""
+    if sys.platform == "win32":
+        os.lseek(file, 1 << 30, os.SEEK_SET)  # far behind the text, which stays free
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+    else:
+        try:  # lockf, as children do not inherit it: an orphan would keep it for ever
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:
+            pass  # some network folders know no locks
+    return True

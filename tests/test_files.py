@@ -1,0 +1,83 @@
+"""Files are written whole or not at all; a lock keeps processes apart."""
+
+import errno
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from dplib import DplibError, files
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_write_makes_folders_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.txt"
+    assert files.write(path, "füße") == path
+    assert path.read_bytes() == "füße".encode()
+    files.write(path, b"\x00")
+    assert path.read_bytes() == b"\x00" and names(path.parent) == ["b.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
+def test_an_error_in_the_block_keeps_the_old_file(
+    tmp_path: Path, error: BaseException
+) -> None:
+    path = files.write(tmp_path / "x", "old")
+    with pytest.raises(type(error)), files.replacing(path) as part:
+        part.write_text("half")
+        raise error
+    assert path.read_text() == "old" and names(tmp_path) == ["x"]
+
+
+def test_a_full_disk_is_said_in_words_and_leaves_nothing(tmp_path: Path) -> None:
+    path = files.write(tmp_path / "x", "old")
+    with (
+        pytest.raises(DplibError, match=r"/x: the disk is full, nothing was written"),
+        files.replacing(path) as part,
+    ):
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old" and names(tmp_path) == ["x"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DplibError, match=r"file/x\.json cannot be written \("):
+        files.write(tmp_path / "file" / "x.json", "{}")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DplibError, match=r"/folder cannot be written \("):
+        files.write(tmp_path / "folder", "{}")
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_another_files_error_is_not_ours(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "x"):
+        (tmp_path / "elsewhere").read_text()
+
+
+def _hold(path: Path, held: "multiprocessing.synchronize.Event") -> None:
+    with files.locked(path):
+        held.set()
+        multiprocessing.Event().wait(60)
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=_hold, args=(path, held))
+    process.start()
+    assert held.wait(60)
+    with (
+        pytest.raises(DplibError, match="lock is in use by another process"),
+        files.locked(path, seconds=0.2),
+    ):
+        pass
+    process.kill()
+    process.join()
+    with files.locked(path, seconds=10) as f:
+        f.write(b"mine")
+    assert path.read_bytes() == b"mine"

@@ -30,7 +30,9 @@ import contest
 import evaluation_report
 import peers
 from contest import OURS, PRODUCT, Make, Worker, measure, show
-from record import ROOT, machine, replace, write
+from record import ROOT, machine, write
+
+from dplib import files
 
 PARTS = ROOT / "build" / "evaluation.part.json"  # what an interrupted run has so far
 BAR = 1.3  # evaluation may take this many times the product …
@@ -101,7 +103,7 @@ def main() -> None:
 
     def keep() -> None:
         if not args.quick:
-            replace(PARTS, json.dumps(result))
+            files.write(PARTS, json.dumps(result))
 
     if "distances" not in result:
         names = [OURS, *here]

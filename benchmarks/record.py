@@ -19,7 +19,7 @@ from typing import Any
 import peers
 import torch
 
-from dplib import __version__
+from dplib import __version__, files
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -97,13 +97,6 @@ def commit() -> str | None:
     return found + ("+changes" if changed else "")
 
 
-def replace(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
 def write(name: str, result: dict[str, Any]) -> None:
     """results/NAME.json, with the machine, the date, the commit and the command."""
     record = {
@@ -113,7 +106,7 @@ def write(name: str, result: dict[str, Any]) -> None:
         "machine": machine(),
         **result,
     }
-    replace(RESULTS / f"{name}.json", json.dumps(record, indent=1) + "\n")
+    files.write(RESULTS / f"{name}.json", json.dumps(record, indent=1) + "\n")
     print(f"written: benchmarks/results/{name}.json")
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dplib import DplibError, __version__, workspace
+from dplib import DplibError, __version__, files, workspace
 from dplib.cli import experiments, models
 from dplib.cli.options import (
     Csv,
@@ -75,7 +75,7 @@ def quickstart(
     done = copies.execute(copies.find_lesson(0), out, env=env)
     metrics = read_metrics(metrics_file)
     metrics |= {"command": "python -m dplib quickstart", **provenance.circumstances()}
-    copies.write_atomically(metrics_file, json.dumps(metrics, indent=1) + "\n")
+    files.write(metrics_file, json.dumps(metrics, indent=1) + "\n")
     print(f"\n{metrics_table(metrics)}\n")
     print(f"Lesson 0 took {done.seconds:.0f} s. Look at it: {done.html}")
     print(f"All that it wrote: {out}")

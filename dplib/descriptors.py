@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from dplib import DplibError, transforms
+from dplib import DplibError, files, transforms
 from dplib.model import DeepPerson
 from dplib.samples import Sample
 
@@ -135,21 +135,15 @@ def save_npz(
     path: str | Path, descriptors: Descriptors, images: Sequence[Path]
 ) -> None:
     """Write features [N, D], pids, camids and paths [N] as NumPy arrays, atomically."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
-    try:
-        with part.open("wb") as f:
-            np.savez(
-                f,
-                features=descriptors.features.numpy(),
-                pids=descriptors.pids.numpy(),
-                camids=descriptors.camids.numpy(),
-                paths=np.array([str(p) for p in images]),
-            )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    # an open file, as savez adds .npz to a name that ends otherwise
+    with files.replacing(path) as part, part.open("wb") as f:
+        np.savez(
+            f,
+            features=descriptors.features.numpy(),
+            pids=descriptors.pids.numpy(),
+            camids=descriptors.camids.numpy(),
+            paths=np.array([str(p) for p in images]),
+        )
 
 
 def colour_histograms(

@@ -69,6 +69,15 @@ def write(path: str | Path, content: str | bytes) -> Path:
     return path
 
 
+def clear(folder: Path) -> None:
+    """Remove what killed processes left of the files they were writing to ``folder``.
+
+    Only for a folder that no other process writes to.
+    """
+    for part in folder.glob(".*.tmp"):
+        part.unlink(missing_ok=True)
+
+
 def not_written(path: Path, error: OSError) -> DplibError:
     """The error to raise when ``path`` could not be written, in the user's words."""
     if error.errno == errno.ENOSPC:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dplib import DplibError, transforms
+from dplib import DplibError, files, transforms
 from dplib.checkpoints import CheckpointError, load_state
 from dplib.descriptors import pick_device
 from dplib.losses import LossParts, deep_person_loss
@@ -312,7 +312,7 @@ class _Run:
 
     def save(self) -> None:
         """checkpoint.pt and log.csv, each written whole or not at all."""
-        self.out.mkdir(parents=True, exist_ok=True)
+        files.clear(self.out)
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -323,10 +323,10 @@ class _Run:
             "pids": self.pids,  # class i is pids[i]
             "torch": str(torch.__version__),  # its own class is no plain str
         }
-        with _replacing(self.path) as part:
+        with files.replacing(self.path) as part:
             torch.save(state, part)
         with (
-            _replacing(self.out / "log.csv") as part,
+            files.replacing(self.out / "log.csv") as part,
             part.open("w", newline="", encoding="utf-8") as f,
         ):
             writer = csv.DictWriter(f, COLUMNS)
@@ -359,17 +359,6 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.iteration = int(state["iteration"])
         self.history = json.loads(state["history"])
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when all went well."""
-    part = path.with_name(path.name + ".tmp")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -197,7 +197,7 @@ def test_npz_is_written_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DplibError, match=r"d\.npz: the disk is full"):
         descriptors.save_npz(path, d, [Path("x.jpg")])
     assert [p.name for p in tmp_path.iterdir()] == ["d.npz"]
     assert path.read_bytes() == b"the one before"

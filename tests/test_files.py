@@ -58,6 +58,20 @@ def test_another_files_error_is_not_ours(tmp_path: Path) -> None:
         (tmp_path / "elsewhere").read_text()
 
 
+def test_clear_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    files.write(tmp_path / "x", "whole")
+    with (
+        pytest.raises(DplibError, match="y cannot be written"),
+        files.replacing(tmp_path / "y") as part,
+    ):
+        part.write_text("half")
+        left = part.rename(part.with_name(".y.1.tmp"))  # as if killed here
+    assert names(tmp_path) == [left.name, "x"]
+    files.clear(tmp_path)
+    files.clear(tmp_path / "none")
+    assert names(tmp_path) == ["x"]
+
+
 def _hold(path: Path, held: "multiprocessing.synchronize.Event") -> None:
     with files.locked(path):
         held.set()

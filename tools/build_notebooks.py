@@ -29,7 +29,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import DplibError, stamps
+from dplib import DplibError, files, stamps
 from dplib.lessons import copies
 
 MAX_BYTES = 1_500_000
@@ -242,7 +242,7 @@ def note_time(source: Path, seconds: float, load: float | None = None) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(dict(sorted(known.items())), indent=1) + "\n"
-    copies.write_atomically(path, text)
+    files.write(path, text)
 
 
 def update_prose(source: Path) -> None:
@@ -270,7 +270,7 @@ def save(nb: Any, source: Path) -> None:
             f"{source.name}: the notebook has {size:,} bytes, over {MAX_BYTES:,}: "
             "fewer or smaller pictures (plots.show takes dpi)"
         )
-    copies.write_atomically(built(source), text)
+    files.write(built(source), text)
 
 
 def clean(nb: Any, name: str, *temporary: Path) -> None:

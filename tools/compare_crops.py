@@ -21,8 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, toymarket, transforms
-from dplib.lessons import copies
+from dplib import datasets, files, toymarket, transforms
 
 SETS = ("toymarket", "market1501")
 OUT = ROOT / "dplib" / "assets" / "records" / "crops.json"
@@ -89,7 +88,7 @@ def main() -> None:
         found["images per pid"] = images_per_pid([s.pid for s in samples])
         print(f"{name:11} images per pid", found["images per pid"])
         record[name] = found
-    copies.write_atomically(OUT, json.dumps(record, indent=1) + "\n")
+    files.write(OUT, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

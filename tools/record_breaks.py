@@ -28,9 +28,17 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, descriptors, evaluation, losses, presets, sampling, training
+from dplib import (
+    datasets,
+    descriptors,
+    evaluation,
+    files,
+    losses,
+    presets,
+    sampling,
+    training,
+)
 from dplib.evidence import provenance
-from dplib.lessons import copies
 from dplib.model import DeepPerson
 from dplib.presets import Preset
 from dplib.samples import ReIDData
@@ -218,7 +226,7 @@ def run(name: str, bug: Bug) -> dict[str, Any]:
 
 def put(done: dict[str, Any]) -> None:
     done["runs"] = {k: done["runs"][k] for k in BUGS if k in done["runs"]}
-    copies.write_atomically(OUT, json.dumps(done) + "\n")
+    files.write(OUT, json.dumps(done) + "\n")
 
 
 def main(names: list[str]) -> None:

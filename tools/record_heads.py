@@ -6,7 +6,8 @@ Two experiments, all three branches trained together at the toy preset's setting
 "40 pids": 200 iterations on the first 40 training pids, seeds 0 to 2;
 "600 pids": 1,200 iterations on all of them, seed 0 (the first half of the preset's run,
 at its constant learning rate). Written to dplib/assets/records/heads.json: means over
-blocks of iterations of the columns of ``dplib.lessons.blstm_branch.shortruns``. Lesson 3 draws them.
+blocks of iterations of the columns of ``dplib.lessons.blstm_branch.shortruns``.
+Lesson 3 draws them.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dplib import datasets, presets, toymarket, transforms
-from dplib.lessons import copies
+from dplib import datasets, files, presets, toymarket, transforms
 from dplib.lessons.blstm_branch import shortruns
 
 OUT = ROOT / "dplib" / "assets" / "records" / "heads.json"
@@ -64,7 +64,7 @@ def main() -> None:
                 runs.append({"variant": variant, "seed": seed, **short})
         settings = {"pids": count, "iterations": iterations, "block": block}
         record[name] = {**settings, "runs": runs}
-        copies.write_atomically(OUT, json.dumps(record, indent=1) + "\n")
+        files.write(OUT, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

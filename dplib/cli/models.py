@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dplib import DplibError
+from dplib import DplibError, files
 from dplib.cli.options import (
     Csv,
     Data,
@@ -24,7 +24,6 @@ from dplib.cli.options import (
     load_data,
 )
 from dplib.evidence import provenance
-from dplib.lessons import copies
 
 app = typer.Typer()
 
@@ -98,7 +97,7 @@ def train(
         "clipped share": round(result.clipped_share, 4),
         "pids": sorted(found.labels),  # class i is pids[i]
     }
-    copies.write_atomically(folder / "train.json", json.dumps(done, indent=1) + "\n")
+    files.write(folder / "train.json", json.dumps(done, indent=1) + "\n")
     if export is None:
         given = {
             "root": root,
@@ -270,7 +269,7 @@ def evaluate(
         }
         if (before := _training(checkpoint)) is not None:
             record["training"] = before
-        copies.write_atomically(metrics_json, json.dumps(record, indent=1) + "\n")
+        files.write(metrics_json, json.dumps(record, indent=1) + "\n")
         print(f"Written: {metrics_json}")
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from dplib import files
 from dplib.datasets.market import CUHK03NP, FOLDERS, locate, three_folders
 from dplib.samples import DatasetError, ReIDData, Sample
 
@@ -172,7 +173,8 @@ def unpack_images(mat: Path, folder: Path, kind: str) -> None:
         "people": [len(p) for p in pairs],
         "testsets": testsets,
     }
-    (part / _INDEX).write_text(json.dumps(index) + "\n", encoding="utf-8")
+    files.write(part / _INDEX, json.dumps(index) + "\n")
+    files.clear(part)
     part.replace(folder)
 
 
@@ -237,9 +239,8 @@ def _image(dataset: Any, where: str) -> np.ndarray | None:
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
-    part = path.with_suffix(".tmp")
-    Image.fromarray(pixels).save(part, "PNG", compress_level=3)
-    part.replace(path)
+    with files.replacing(path) as part:
+        Image.fromarray(pixels).save(part, "PNG", compress_level=3)
 
 
 # --- folders, names, indices --------------------------------------------------------

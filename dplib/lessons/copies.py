@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dplib import DplibError, workspace
+from dplib import DplibError, files, workspace
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _HEADING = re.compile(r"^#{1,6} +(.+?)\s*#*$", re.M)
@@ -87,7 +87,7 @@ def copy_lessons(
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        write_atomically(copy, nbformat.writes(nb) + "\n")
+        files.write(copy, nbformat.writes(nb) + "\n")
         print(f"{copy}: written")
         written.append(copy)
     return written
@@ -126,11 +126,11 @@ def execute(
     try:
         run_cells(nb, cwd or out_dir, env=env, progress=progress)
     except DplibError as e:
-        write_atomically(notebook, nbformat.writes(nb) + "\n")
+        files.write(notebook, nbformat.writes(nb) + "\n")
         raise DplibError(f"{path.name}: {e}\nAs far as it came: {notebook}") from e
     seconds = time.monotonic() - start
-    write_atomically(notebook, nbformat.writes(nb) + "\n")
-    write_atomically(html, to_html(nb, path.stem))
+    files.write(notebook, nbformat.writes(nb) + "\n")
+    files.write(html, to_html(nb, path.stem))
     return Executed(notebook, html, seconds)
 
 
@@ -269,22 +269,6 @@ def to_html(nb: Any, title: str) -> str:
     )
     page, _ = exporter.from_notebook_node(nb, {"metadata": {"name": title}})
     return str(page)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` under a temporary name, then rename it to `path`.
-
-    Raises DplibError, and leaves nothing behind, when that cannot be done.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as e:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise DplibError(f"{path} cannot be written: {e}") from e
 
 
 def _need(module: str) -> Any:

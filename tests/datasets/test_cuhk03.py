@@ -115,7 +115,7 @@ def test_an_interrupted_unpacking_goes_on(
 
     def stop_at_the_fortieth(path: Path, pixels: np.ndarray) -> None:
         if len(written) == 40:
-            path.with_suffix(".tmp").write_bytes(b"half an image")
+            path.with_name(f".{path.name}.1.tmp").write_bytes(b"half an image")
             raise KeyboardInterrupt
         written.append(path)
         write(path, pixels)

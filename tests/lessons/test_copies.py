@@ -177,13 +177,6 @@ def test_ctrl_c_interrupts_the_cell_and_keeps_the_rest(tmp_path: Path) -> None:
     assert "saved" in (tmp_path / "out/07_x.ipynb").read_text()
 
 
-def test_write_atomically_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(DplibError, match="cannot be written"):
-        copies.write_atomically(tmp_path / "folder", "x")
-    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
-
-
 # ---------------------------------------------------------------------- the build
 
 

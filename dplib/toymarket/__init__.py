@@ -1,9 +1,9 @@
 """ToyMarket: drawn people, their pictures, and the data set that is made of them.
 
-A picture grows from ``people`` (who somebody is) over ``body``, ``cloth``, ``heads``
-and ``figures`` (how that person is drawn) and ``scenes`` (where, and through which
-camera) to ``pictures``; ``shots`` decides which pictures the set has, ``generation``
-writes it.
+A picture grows from ``people`` (who somebody is) over ``body``, ``cloth``, ``limbs``,
+``trunk``, ``heads`` and ``figures`` (how that person is drawn), ``scenes`` (where) and
+``cameras`` (through which camera) to ``pictures``; ``shots`` decides which pictures the
+set has, ``generation`` writes it.
 """
 
 from dplib.toymarket.generation import VERSION as VERSION

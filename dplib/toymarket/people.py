@@ -1,7 +1,7 @@
 """Who walks through ToyMarket: people, their clothes, and how alike they are.
 
 All knobs of the set's difficulty are the fields of `Difficulty`, here at the top;
-what the six cameras do to colours is the table `scenes.CAMERAS`.
+what the six cameras do to colours is the table `cameras.CAMERAS`.
 """
 
 from __future__ import annotations

@@ -25,17 +25,10 @@ from dplib.toymarket.body import (
     Identity,
     View,
 )
+from dplib.toymarket.cameras import CAMERAS, Light, expose
 from dplib.toymarket.figures import figure
 from dplib.toymarket.people import DIFFICULTY, PASSERS, check, identity, rng_for, whole
-from dplib.toymarket.scenes import (
-    CAMERAS,
-    Light,
-    background,
-    expose,
-    obstacle,
-    paste,
-    shrink,
-)
+from dplib.toymarket.scenes import background, obstacle, paste, shrink
 
 VIEWPOINTS = {"front": 0.0, "right": 90.0, "back": 180.0, "left": 270.0}
 

@@ -17,5 +17,5 @@ from dplib.toymarket.people import identity as identity
 from dplib.toymarket.pictures import VIEWPOINTS as VIEWPOINTS
 from dplib.toymarket.pictures import Conditions as Conditions
 from dplib.toymarket.pictures import draw as draw
-from dplib.toymarket.shots import FOLDERS as FOLDERS
+from dplib.toymarket.shots import IMAGE_FOLDERS as IMAGE_FOLDERS
 from dplib.toymarket.shots import Shot as Shot

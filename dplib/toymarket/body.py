@@ -98,6 +98,7 @@ class View:
     aspect: float = 1.0
 
     def point(self, x: float, y: float, z: float) -> Point:
+        """The place on the canvas, in supersampled pixels, of a place on the body."""
         c, s = self.turn
         u, d = x * c + z * s, z * c - x * s
         grow = 1 + self.tall * (y - 0.5)
@@ -109,10 +110,12 @@ class View:
 
     @property
     def turn(self) -> Point:
+        """Cosine and sine of the yaw."""
         a = math.radians(self.yaw)
         return math.cos(a), math.sin(a)
 
     def depth(self, x: float, z: float) -> float:
+        """How far a place on the body is towards the camera; negative is behind."""
         c, s = self.turn
         return z * c - x * s
 

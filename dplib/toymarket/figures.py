@@ -37,16 +37,16 @@ from dplib.toymarket.body import (
 )
 from dplib.toymarket.cloth import cloth, crumple
 from dplib.toymarket.heads import draw_head, hair_behind
-from dplib.toymarket.limbs import _draw_arm, _draw_leg
+from dplib.toymarket.limbs import draw_arm, draw_leg
 from dplib.toymarket.trunk import (
-    _draw_backpack,
-    _draw_side_bag,
-    _draw_straps,
-    _draw_trunk,
+    draw_backpack,
+    draw_side_bag,
+    draw_straps,
+    draw_trunk,
 )
 
 
-def figure(pid: Identity, view: View, gait: Gait) -> tuple[FloatArray, FloatArray]:
+def figure(who: Identity, view: View, gait: Gait) -> tuple[FloatArray, FloatArray]:
     """Draw one person.
 
     Returns:
@@ -54,48 +54,48 @@ def figure(pid: Identity, view: View, gait: Gait) -> tuple[FloatArray, FloatArra
     """
     pen = Pen(gait.light)
     v = view
-    pack = pid.bag == "backpack"
+    pack = who.bag == "backpack"
     behind = v.depth(0, -0.1) < 0.015
-    near_bag = v.depth(pid.bag_side * 0.1, 0) > -0.04
+    near_bag = v.depth(who.bag_side * 0.1, 0) > -0.04
     if pack and behind:
-        _draw_backpack(pen, v, pid)
-    if pid.bag == "shoulder" and not near_bag:
-        _draw_side_bag(pen, v, pid)
+        draw_backpack(pen, v, who)
+    if who.bag == "shoulder" and not near_bag:
+        draw_side_bag(pen, v, who)
     sides = sorted((1, -1), key=lambda s: v.depth(s * 0.1, 0))
     side_on = abs(v.turn[1]) > 0.35
     if side_on:
-        _draw_arm(pen, v, pid, sides[0], gait)
+        draw_arm(pen, v, who, sides[0], gait)
     for s in sides:
-        _draw_leg(pen, v, pid, s, gait)
-    hair_behind(pen, v, pid, gait)
+        draw_leg(pen, v, who, s, gait)
+    hair_behind(pen, v, who, gait)
     neck = [v.point(0, y, gait.lean * 0.35) for y in (0.82, 0.88)]
     pen.limb(neck, [0.033 * v.size, 0.027 * v.size], SKIN, 104)
-    _draw_trunk(pen, v, pid, gait)
-    _draw_straps(pen, v, pid, gait.lean)
+    draw_trunk(pen, v, who, gait)
+    draw_straps(pen, v, who, gait.lean)
     if pack and not behind:
-        _draw_backpack(pen, v, pid)
+        draw_backpack(pen, v, who)
     for s in sides[1:] if side_on else sides:
-        _draw_arm(pen, v, pid, s, gait)
-    if pid.bag == "shoulder" and near_bag:
-        _draw_side_bag(pen, v, pid)
-    draw_head(pen, v, pid, gait)
-    return _reduce(pen, pid, gait, view)
+        draw_arm(pen, v, who, s, gait)
+    if who.bag == "shoulder" and near_bag:
+        draw_side_bag(pen, v, who)
+    draw_head(pen, v, who, gait)
+    return _reduce(pen, who, gait, view)
 
 
 def _reduce(
-    pen: Pen, pid: Identity, gait: Gait, view: View
+    pen: Pen, who: Identity, gait: Gait, view: View
 ) -> tuple[FloatArray, FloatArray]:
     box = pen.material.getbbox() or (0, 0, 1, 1)
     left, top = box[0] // SUPER, box[1] // SUPER  # only what the figure covers
     right, bottom = -(-box[2] // SUPER), -(-box[3] // SUPER)
     wide = (left * SUPER, top * SUPER, right * SUPER, bottom * SUPER)
     materials = pen.material.crop(wide)
-    table = _colours(pid, gait)
+    table = _colours(who, gait)
     bands = [materials.point(table[:, i].tolist()) for i in range(3)]
     image = Image.merge("RGB", bands)
     patterned = (
-        (UPPER, pid.upper_pattern, pid.upper_accent, pid.texture),
-        (LOWER, pid.lower_pattern, pid.lower_accent, pid.texture // 4),
+        (UPPER, who.upper_pattern, who.upper_accent, who.texture),
+        (LOWER, who.lower_pattern, who.lower_accent, who.texture // 4),
     )
     for material, pattern, accent, texture in patterned:
         if pattern in ("plain", "twotone"):
@@ -119,21 +119,21 @@ def _reduce(
     return np.minimum(colour, 1, out=colour), alpha
 
 
-def _colours(pid: Identity, gait: Gait) -> NDArray[np.uint8]:
+def _colours(who: Identity, gait: Gait) -> NDArray[np.uint8]:
     table = np.zeros((256, 3), np.uint8)
     fixed: dict[int, RGB] = {
-        SKIN: pid.skin,
-        HAIR: pid.hair,
-        UPPER: pid.upper_colour,
-        LOWER: pid.lower_colour,
-        SHOES: pid.shoes,
-        BAG: pid.bag_colour,
-        HAT: pid.hat_colour,
-        INNER: pid.inner or pid.upper_colour,
-        ACCENT: pid.upper_accent,
-        SOCKS: pid.socks or pid.skin,
+        SKIN: who.skin,
+        HAIR: who.hair,
+        UPPER: who.upper_colour,
+        LOWER: who.lower_colour,
+        SHOES: who.shoes,
+        BAG: who.bag_colour,
+        HAT: who.hat_colour,
+        INNER: who.inner or who.upper_colour,
+        ACCENT: who.upper_accent,
+        SOCKS: who.socks or who.skin,
         TRIM: (46, 42, 40),
-        UMBRELLA: pid.umbrella or (0, 0, 0),
+        UMBRELLA: who.umbrella or (0, 0, 0),
         CARRIED: gait.carried or (0, 0, 0),
     }
     for material, colour in fixed.items():

@@ -72,7 +72,8 @@ _HAIR: tuple[RGB, ...] = (
     (26, 22, 22), (34, 28, 26), (52, 38, 30), (92, 64, 42), (150, 146, 142),
 )  # fmt: skip
 CUES = ("layout", "global")
-DISTRACTORS, JUNK, PASSERS = 1_000_000, 2_000_000, 3_000_000  # numbers of people
+# numbers of people who are in no list of pids
+FIRST_DISTRACTOR, FIRST_JUNK, FIRST_PASSER = 1_000_000, 2_000_000, 3_000_000
 _PURPOSES = (
     "group", "person", "pose", "view", "scene", "light", "obstacle", "noise", "box",
     "track", "moment", "split",
@@ -86,11 +87,13 @@ def rng_for(salt: str, *key: int) -> np.random.Generator:
 
 
 def check(right: bool, message: str) -> None:
+    """Raise DplibError with this message unless ``right``."""
     if not right:
         raise DplibError(message)
 
 
 def whole(value: object) -> bool:
+    """Whether this is a whole number, of Python or of NumPy."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
@@ -98,6 +101,7 @@ def whole(value: object) -> bool:
 
 
 def pick(rng: np.random.Generator, **weights: float) -> str:
+    """One of the names, drawn with these weights."""
     names, p = list(weights), np.array(list(weights.values()))
     return names[int(rng.choice(len(names), p=p / p.sum()))]
 
@@ -191,7 +195,7 @@ _DETAILS = ("bag", "sleeve", "upper_pattern", "lower", "hair_style", "shoes", "h
 
 @lru_cache(maxsize=4096)
 def identity(pid: int, seed: int = 0, cues: str = "layout") -> Identity:
-    """The person of this number: the same for ever, whatever else is drawn.
+    """The person with this number: always the same, whatever else is drawn.
 
     People come in groups of `Difficulty.group`. With ``cues="layout"`` a group shares
     one multiset of colours: either each member wears them on other parts of the body,
@@ -200,71 +204,92 @@ def identity(pid: int, seed: int = 0, cues: str = "layout") -> Identity:
     and people differ in these and in their shape, so that order carries nothing.
 
     Raises:
-        DplibError: a pid below 1, a negative seed, unknown cues.
+        DplibError: A pid below 1, a negative seed, unknown cues.
     """
     check(cues in CUES, f"cues={cues!r}: expected one of {', '.join(CUES)}")
     check(whole(pid) and pid >= 1, f"pid={pid!r}: expected a whole number from 1 on")
     check(whole(seed) and seed >= 0, f"seed={seed!r}: expected a whole number, >= 0")
     code = CUES.index(cues)
-    d = DIFFICULTY
-    number, member = divmod(pid - 1, d.group)
-    group, own = (
-        rng_for("group", seed, code, number),
-        rng_for("person", seed, code, pid),
-    )
-    colours: list[int] = []
-    for apart in _APART:  # what touches must not be alike
-        colour = _colour(group)
-        while any(colour == colours[i] for i in apart):
-            colour = _colour(group)
-        colours.append(colour)
+    number, member = divmod(pid - 1, DIFFICULTY.group)
+    group = rng_for("group", seed, code, number)
+    own = rng_for("person", seed, code, pid)
+    colours = _apart_colours(group)
     shared, cut = _cut(group), _cut(own)
-    twins = group.random() < d.twin_rate
-    order = list(_ORDERS[0])
+    twins = group.random() < DIFFICULTY.twin_rate
     if cues == "global":
         return _global_identity(pid, own, cut)
     if twins:
-        changed = dict(shared)
-        # distinct details for distinct members, so that no two are the same
-        hidden = {
-            "bag_colour": shared["bag"] == "none",
-            "sock": shared["lower"] == "trousers",
-            "open": shared["lower"] == "dress",
-            "logo": shared["open"],
-        }
-        seen = [name for name in _DETAILS if not hidden.get(name, False)]
-        names = list(group.permutation(seen))
-        n = int(own.integers(d.twin_details[0], d.twin_details[1] + 1))
-        for name in (names[(2 * member + i) % len(names)] for i in range(n)):
-            if member == 0:
-                break
-            if name == "shoes":
-                order[3] = 4
-            elif name == "bag_colour":
-                order[2] = 3
-            else:
-                changed |= _other(own, name, shared[name])
-        cut = changed
+        cut, order = _twin(group, own, shared, member)
     else:
-        order = list(_ORDERS[member % len(_ORDERS)])
-        for name in shared:
-            if name not in _BODY and group.random() < d.tailor_rate:
-                cut[name] = shared[name]
-        if cut["lower"] == shared["lower"]:
-            cut["lower_length"] = shared["lower_length"]
+        cut, order = _member(group, shared, cut), list(_ORDERS[member % len(_ORDERS)])
     worn = {
-        slot: _jitter(own, PALETTE[colours[k]][1], d.colour_jitter)
+        slot: _jitter(own, PALETTE[colours[k]][1], DIFFICULTY.colour_jitter)
         for slot, k in zip(_SLOTS, order, strict=True)
     }
     return _dress(pid, cut, worn, own)
 
 
-def _other(rng: np.random.Generator, name: str, than: Any) -> dict[str, Any]:
+def _apart_colours(group: np.random.Generator) -> list[int]:
+    """A group's colours, as places in `PALETTE`: what touches must not be alike."""
+    colours: list[int] = []
+    for apart in _APART:
+        colour = _colour(group)
+        while any(colour == colours[i] for i in apart):
+            colour = _colour(group)
+        colours.append(colour)
+    return colours
+
+
+def _twin(
+    group: np.random.Generator,
+    own: np.random.Generator,
+    shared: dict[str, Any],
+    member: int,
+) -> tuple[dict[str, Any], list[int]]:
+    """Cut and colour order of a near-twin: the group's, but for a detail or two."""
+    cut, order = dict(shared), list(_ORDERS[0])
+    # distinct details for distinct members, so that no two are the same
+    hidden = {
+        "bag_colour": shared["bag"] == "none",
+        "sock": shared["lower"] == "trousers",
+        "open": shared["lower"] == "dress",
+        "logo": shared["open"],
+    }
+    seen = [name for name in _DETAILS if not hidden.get(name, False)]
+    names = list(group.permutation(seen))
+    least, most = DIFFICULTY.twin_details
+    n = int(own.integers(least, most + 1))
+    for name in (names[(2 * member + i) % len(names)] for i in range(n)):
+        if member == 0:
+            break
+        if name == "shoes":
+            order[3] = 4
+        elif name == "bag_colour":
+            order[2] = 3
+        else:
+            cut |= _other(own, name, shared[name])
+    return cut, order
+
+
+def _member(
+    group: np.random.Generator, shared: dict[str, Any], cut: dict[str, Any]
+) -> dict[str, Any]:
+    """A member's own cut, in which some garments are tailored as the group's are."""
+    cut = dict(cut)
+    for name in shared:
+        if name not in _BODY and group.random() < DIFFICULTY.tailor_rate:
+            cut[name] = shared[name]
+    if cut["lower"] == shared["lower"]:
+        cut["lower_length"] = shared["lower_length"]
+    return cut
+
+
+def _other(rng: np.random.Generator, name: str, value: Any) -> dict[str, Any]:
     """Another value of one attribute, as common as it is among all people."""
     for _ in range(200):
         cut = _cut(rng)
-        near = isinstance(than, float) and abs(cut[name] - than) < 0.2
-        if cut[name] != than and not near:
+        similar = isinstance(value, float) and abs(cut[name] - value) < 0.2
+        if cut[name] != value and not similar:
             break
     names = (name, "lower_length") if name == "lower" else (name,)
     return {n: cut[n] for n in names}

@@ -27,8 +27,16 @@ from dplib.toymarket.body import (
 )
 from dplib.toymarket.cameras import CAMERAS, Light, expose
 from dplib.toymarket.figures import figure
-from dplib.toymarket.people import DIFFICULTY, PASSERS, check, identity, rng_for, whole
-from dplib.toymarket.scenes import background, obstacle, paste, shrink
+from dplib.toymarket.obstacles import obstacle, paste, shrink
+from dplib.toymarket.people import (
+    DIFFICULTY,
+    FIRST_PASSER,
+    check,
+    identity,
+    rng_for,
+    whole,
+)
+from dplib.toymarket.scenes import background
 
 VIEWPOINTS = {"front": 0.0, "right": 90.0, "back": 180.0, "left": 270.0}
 
@@ -50,6 +58,7 @@ class Conditions(NamedTuple):
 
 
 def usual_yaw(seed: int, camera: int) -> float:
+    """A direction, in degrees, in which people usually walk before this camera."""
     rng = rng_for("view", seed, camera)
     yaws = CAMERAS[camera].yaws
     return float(rng.choice(yaws) + rng.normal(0, DIFFICULTY.yaw[0])) % 360
@@ -59,7 +68,7 @@ def usual_yaw(seed: int, camera: int) -> float:
 def _passer(number: int, cues: str) -> tuple[FloatArray, FloatArray]:
     """Somebody else, as a picture to put before or behind the person."""
     rng = rng_for("scene", 1, number)
-    who = identity(PASSERS + number, 0, cues)
+    who = identity(FIRST_PASSER + number, 0, cues)
     yaw = float(rng.choice([0, 90, 180, 270]) + rng.normal(0, 20))
     view = View(yaw, WIDTH * SUPER / 2, HEIGHT * SUPER * 0.97, HEIGHT * SUPER * 0.93)
     return figure(
@@ -222,27 +231,27 @@ def draw(
     Each condition acts alone: a value changed leaves all the others as they were.
 
     Args:
-        identity: a person, or a pid: then `identity(pid, 0, cues)`. For a set drawn
+        identity: A person, or a pid: then `identity(pid, 0, cues)`. For a set drawn
             with another seed give `identity(pid, that_seed, cues)`.
         camera: 1..6.
-        seed: of all that is left at None, of arms and folds, occluder and noise.
-        occlusion: share of the figure in the box that something hides, 0..0.9.
-        blur: sigma in pixels added to the camera's own.
-        shift: displacement of the person in shares of the box's (width, height);
+        seed: Decides all that is left at None, arms and folds, occluder and noise.
+        occlusion: Share of the figure in the box that something hides, 0..0.9.
+        blur: Sigma in pixels added to the camera's own.
+        shift: Displacement of the person in shares of the box's (width, height);
             a number alone is vertical; positive is right and down. The place stays.
-        scale: size of the person in the box; above 1 the box is too tight.
-        pose: phase of the walk, 0..1.
-        viewpoint: front, right (walks to the right), back, left, or degrees.
-        background: seed of the place's cut and what stands there.
-        clutter: mean number of passers-by and bicycles.
-        light: seed of the moment's light.
+        scale: Size of the person in the box; above 1 the box is too tight.
+        pose: Phase of the walk, 0..1.
+        viewpoint: Front, right (walks to the right), back, left, or degrees.
+        background: Seed of the place's cut and what stands there.
+        clutter: Mean number of passers-by and bicycles.
+        light: Seed of the moment's light.
 
     Returns:
         The picture, RGB 64×128 (width × height) as read from its JPEG, and the mask,
         "L" 64×128: 255 where the figure covers a pixel and nothing hides it.
 
     Raises:
-        DplibError: a value outside its range.
+        DplibError: A value outside its range.
     """
     who = identity
     if not isinstance(who, Identity):
@@ -253,41 +262,24 @@ def draw(
         who = _identity(who, 0, cues)
     check(whole(camera) and camera in CAMERAS, f"camera={camera!r}: expected 1, …, 6")
     check(whole(seed) and seed >= 0, f"seed={seed!r}: expected a whole number, >= 0")
-    if isinstance(viewpoint, str):
-        check(
-            viewpoint in VIEWPOINTS,
-            f"viewpoint={viewpoint!r}: expected degrees or {', '.join(VIEWPOINTS)}",
-        )
-        viewpoint = VIEWPOINTS[viewpoint]
-    dx: float = 0.0
-    if not isinstance(shift, Sequence):
-        dy = shift
-    else:
-        check(
-            not isinstance(shift, str) and len(shift) == 2,
-            f"shift={shift!r}: expected a number or (horizontal, vertical)",
-        )
-        dx, dy = shift
+    yaw, (dx, dy) = _degrees(viewpoint), _both_ways(shift)
     for name, number in (("background", background), ("light", light)):
         check(
             number is None or (whole(number) and number >= 0),
             f"{name}={number!r}: expected a whole number, >= 0",
         )
-    limits = {
-        "occlusion": (occlusion, 0, 0.9),
-        "blur": (blur, 0, 16),
-        "shift": (dx, -1, 1),
-        "vertical shift": (dy, -1, 1),
-        "scale": (scale, 0.2, 4),
-        "pose": (pose, 0, 1),
-        "viewpoint": (viewpoint, -360, 360),
-        "clutter": (clutter, 0, 10),
-    }
-    for name, (value, least, most) in limits.items():
-        right = value is None or (
-            isinstance(value, (int, float, np.number)) and least <= value <= most
-        )
-        check(right, f"{name}={value!r}: expected a number from {least} to {most}")
+    _check_ranges(
+        {
+            "occlusion": (occlusion, 0, 0.9),
+            "blur": (blur, 0, 16),
+            "shift": (dx, -1, 1),
+            "vertical shift": (dy, -1, 1),
+            "scale": (scale, 0.2, 4),
+            "pose": (pose, 0, 1),
+            "viewpoint": (yaw, -360, 360),
+            "clutter": (clutter, 0, 10),
+        }
+    )
     free = rng_for("moment", seed)
     phase = float(free.random())
     place, moment = free.integers(1 << 32, size=2).tolist()
@@ -299,7 +291,7 @@ def draw(
         dy,
         scale,
         phase if pose is None else pose,
-        usual_yaw(seed, camera) if viewpoint is None else viewpoint,
+        usual_yaw(seed, camera) if yaw is None else yaw,
         place if background is None else background,
         moment if light is None else light,
         DIFFICULTY.clutter if clutter is None else clutter,
@@ -307,3 +299,34 @@ def draw(
     data, visible = render(who, camera, conditions, cues)
     mask = Image.fromarray(visible.astype(np.uint8) * 255)
     return Image.open(io.BytesIO(data)).convert("RGB"), mask
+
+
+def _degrees(viewpoint: str | float | None) -> float | None:
+    """A viewpoint's yaw; a number is one already, and None leaves it to the seed."""
+    if not isinstance(viewpoint, str):
+        return viewpoint
+    check(
+        viewpoint in VIEWPOINTS,
+        f"viewpoint={viewpoint!r}: expected degrees or {', '.join(VIEWPOINTS)}",
+    )
+    return VIEWPOINTS[viewpoint]
+
+
+def _both_ways(shift: tuple[float, float] | float) -> tuple[float, float]:
+    """A shift as (horizontal, vertical); a number alone is vertical."""
+    if not isinstance(shift, Sequence):
+        return 0.0, shift
+    check(
+        not isinstance(shift, str) and len(shift) == 2,
+        f"shift={shift!r}: expected a number or (horizontal, vertical)",
+    )
+    return shift
+
+
+def _check_ranges(ranges: dict[str, tuple[float | None, float, float]]) -> None:
+    """Raise DplibError for a value outside its (least, most); None is left alone."""
+    for name, (value, least, most) in ranges.items():
+        right = value is None or (
+            isinstance(value, (int, float, np.number)) and least <= value <= most
+        )
+        check(right, f"{name}={value!r}: expected a number from {least} to {most}")

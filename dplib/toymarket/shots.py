@@ -13,10 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dplib.toymarket.people import CUES, DIFFICULTY, DISTRACTORS, JUNK, pick, rng_for
+from dplib.toymarket.people import (
+    CUES,
+    DIFFICULTY,
+    FIRST_DISTRACTOR,
+    FIRST_JUNK,
+    pick,
+    rng_for,
+)
 from dplib.toymarket.pictures import Conditions, usual_yaw
 
-FOLDERS = ("bounding_box_train", "bounding_box_test", "query", "gt_bbox")
+IMAGE_FOLDERS = ("bounding_box_train", "bounding_box_test", "query", "gt_bbox")
 
 
 class Shot(NamedTuple):
@@ -32,6 +39,8 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
+    """What a drawn set depends on; ``toymarket.json`` holds it."""
+
     train_pids: int
     test_pids: int
     seed: int
@@ -111,7 +120,7 @@ def _person_shots(s: Settings, pid: int, test: bool) -> Iterator[Shot]:
             frame = start + 25 * k + int(track.integers(10))
             key = (int(test), pid, camera, k)
             c = _conditions(s, key, base_yaw, light)
-            folder = "query" if k == asked else FOLDERS[int(test)]
+            folder = "query" if k == asked else IMAGE_FOLDERS[int(test)]
             name = _file(pid, camera, sequence, frame, 0 if k == asked else 1)
             yield Shot(folder, name, pid, pid, camera, c)
             if test and k in boxed:  # the same moment in a hand-drawn box
@@ -123,7 +132,7 @@ def _person_shots(s: Settings, pid: int, test: bool) -> Iterator[Shot]:
 def _stray_shot(s: Settings, index: int, junk: bool) -> Shot:
     """A distractor (pid 0), or junk (pid -1): a box that holds no proper person."""
     code = CUES.index(s.cues)
-    first = JUNK if junk else DISTRACTORS
+    first = FIRST_JUNK if junk else FIRST_DISTRACTOR
     rng = rng_for("track", s.seed, code, first + index)
     camera = int(rng.integers(1, 7))
     base_yaw = usual_yaw(int(rng.integers(1 << 32)), camera)
@@ -154,6 +163,7 @@ Task = tuple[str, int]  # role and number; one task draws all images of one pers
 
 
 def list_tasks(s: Settings) -> list[Task]:
+    """Everybody of the set, and every box of junk."""
     train, test = split(s)
     tasks = [("train", p) for p in train] + [("test", p) for p in test]
     tasks += [("distractor", i) for i in range(s.distractors)]
@@ -161,6 +171,7 @@ def list_tasks(s: Settings) -> list[Task]:
 
 
 def shots_of(s: Settings, task: Task) -> Iterable[Shot]:
+    """All images of one task; they depend on the settings and on nothing else."""
     role, number = task
     if role in ("train", "test"):
         return _person_shots(s, number, role == "test")

@@ -36,7 +36,7 @@ PALETTE = {
     "black": "#000000",
     "grey": "#8C8C8C",
 }
-RIGHT, WRONG, JUNK = PALETTE["blue"], PALETTE["vermilion"], PALETTE["grey"]
+RIGHT, WRONG, UNCOUNTED = PALETTE["blue"], PALETTE["vermilion"], PALETTE["grey"]
 MIN_ALT = 60
 
 Picture = Image.Image | NDArray[Any] | str | Path
@@ -226,7 +226,9 @@ def ranked_galleries(
             image = _array(row.gallery[i])
             if row.junk[i]:
                 grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
-                _picture(ax, (0.4 * grey + 0.6 * 225).astype(np.uint8), JUNK, "dotted")
+                _picture(
+                    ax, (0.4 * grey + 0.6 * 225).astype(np.uint8), UNCOUNTED, "dotted"
+                )
                 ax.set_title("junk", fontsize=9, pad=3, color="#595959")
             else:
                 rank += 1

@@ -22,7 +22,7 @@ _COLOURS = {
     "query": "black",
     "right": plots.RIGHT,
     "wrong": plots.WRONG,
-    "junk": plots.JUNK,
+    "junk": plots.UNCOUNTED,
 }
 
 

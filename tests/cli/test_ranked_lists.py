@@ -67,7 +67,7 @@ def test_pictures_show_the_query_and_mark_the_verdicts(
     from dplib import plots
 
     for n, (right, junk) in enumerate(zip(top.right, top.junk, strict=True), 1):
-        want = plots.JUNK if junk else plots.RIGHT if right else plots.WRONG
+        want = plots.UNCOUNTED if junk else plots.RIGHT if right else plots.WRONG
         frame = pixels[-2, n * step + 6 + 2]
         np.testing.assert_allclose(frame / 255, to_rgb(want), atol=0.01)
 

@@ -13,8 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.plots import JUNK as GREY
-from dplib.plots import PALETTE, RIGHT, WRONG, Picture, _array, _picture
+from dplib.plots import PALETTE, RIGHT, UNCOUNTED, WRONG, Picture, _array, _picture
 from dplib.samples import JUNK
 
 
@@ -137,7 +136,7 @@ def ranking_strip(
         counted = pid != JUNK and not own
         right = counted and pid == query[0]
         rank, found = rank + counted, found + right
-        color = (RIGHT if right else WRONG) if counted else GREY
+        color = (RIGHT if right else WRONG) if counted else UNCOUNTED
         box = Rectangle(
             (x + 0.05, 0),
             0.9,

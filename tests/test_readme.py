@@ -7,7 +7,7 @@ from pathlib import Path
 import make_figures
 import typer
 
-from dplib.__main__ import app
+from dplib.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

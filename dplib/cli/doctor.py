@@ -1,4 +1,4 @@
-"""What of an installation, device, data and weights is there, and what to do if not."""
+"""The commands doctor and version: what is installed, and what to do about the rest."""
 
 import importlib.metadata
 import importlib.util
@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import typer
+
 from dplib import DplibError, __version__, datasets, workspace
+from dplib.cli import tables
+from dplib.cli.options import Root
 from dplib.datasets import cuhk03
 
-# what each extra is for, and a module of each package that tells it is there
+app = typer.Typer()
+
+# what each extra is for, and a module of each of its packages, to see if it is there
 EXTRAS = {
     "notebooks": ("lessons in JupyterLab", "jupyterlab nbclient nbconvert jupytext"),
     "test": ("tests", "pytest xdist nbval hypothesis playwright yaml"),
@@ -31,7 +37,7 @@ HOW_TO_GET = {
     "msmt17": "ask its authors, research only; see data/README.md",
     "folder": "datasets.load('folder', DIR), with DIR/person/camera_anything.jpg",
 }
-# what tells that somebody has begun to put a set there
+# folders that show that somebody has begun to put a set there
 TRACES = {
     "market1501": ("*arket-1501*",),
     "dukemtmc": ("DukeMTMC*",),
@@ -42,21 +48,47 @@ TRACES = {
 
 
 class Finding(NamedTuple):
-    """One line of the report: is it there, what is it, and what to do about it."""
+    """Whether one thing is there, what was found, and what to do about it."""
 
-    ok: bool | None  # None: a fact, or something one can do without
+    ok: bool | None  # None: a mere fact, or something that is not needed
     what: str
     found: str
     remedy: str = ""
 
-    def __str__(self) -> str:
+    def show(self) -> None:
+        """Print it."""
         sign = {True: "✓", False: "✗", None: "·"}[self.ok]
-        text = f"{sign} {self.what:<14} {self.found}"
-        return text + (f"\n  {'':<14} → {self.remedy}" if self.remedy else "")
+        remedy = [("", f"→ {self.remedy}")] if self.remedy else []
+        tables.show([(f"{sign} {self.what:<13}", self.found), *remedy])
+
+
+@app.command("doctor", rich_help_panel="Data and set-up")
+def examination(root: Root = None) -> None:
+    """Tell what is installed and found, and what to do about the rest."""
+    bad = 0
+    for finding in examine(root):  # each is shown at once: the next may take seconds
+        finding.show()
+        bad += finding.ok is False
+    print(f"\nTo mend: {bad} (✗ above)." if bad else "\nAll that is needed is here.")
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel="Data and set-up")
+def version() -> None:
+    """Print dplib's version."""
+    print(__version__)
 
 
 def examine(root: Path | None = None) -> Iterator[Finding]:
-    """Yield the findings one by one; `root` is the data folder."""
+    """Look at the installation, the device, the data sets and the weights.
+
+    Args:
+        root: Folder of the data sets; by default where ``workspace`` puts them.
+
+    Yields:
+        One finding after the other.
+    """
     root = root or workspace.folders()[0]
     place = workspace.checkout()
     yield Finding(True, "dplib", f"{__version__}, {place or 'installed as a package'}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dplib import DplibError, workspace
+from dplib import DplibError, files, workspace
+from dplib.cli import tables
 from dplib.cli.options import Device, Root, base, root_folder
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ def ablate(
     from dplib.evidence import queue as experiments
     from dplib.evidence import variants
 
-    tables = table or ["4", "6", "7"]
-    queue = variants.jobs(data, tables, seeds)
+    chosen = table or ["4", "6", "7"]
+    queue = variants.jobs(data, chosen, seeds)
     if not queue:
         raise DplibError(
-            f"table {', '.join(tables)} has no run of {data}: its variants are of "
+            f"table {', '.join(chosen)} has no run of {data}: its variants are of "
             "ToyMarket alone; choose --data toymarket, or another --table"
         )
     into = results_folder(results)
@@ -104,8 +105,7 @@ def ablate(
     left = experiments.remaining(queue, places)
     print(f"{len(queue)} runs, {len(queue) - len(left)} done, {len(left)} to do")
     if dry_run:
-        for job in left:
-            print(f"  {job.folder:32} {job.variant.label}")
+        tables.show([(f"  {job.folder}", job.variant.label) for job in left])
         return
     failed, undone = _make_all(left, places, workers)
     if undone:
@@ -212,5 +212,5 @@ def report(
     if readme:
         path = base() / "README.md"
         text = evidence_report.put(path.read_text("utf-8"), found)
-        experiments.write(path, text.encode())
+        files.write(path, text)
     print(f"{page}: written, from {len(found.records)} records in {folder}")

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dplib import DplibError, workspace
+from dplib import DplibError, datasets, workspace
+from dplib.samples import ReIDData
 
 Root = Annotated[
     Path | None,
@@ -23,7 +24,7 @@ Data = Annotated[
     ),
 ]
 ValPids = Annotated[
-    int, typer.Option(help="Hold out so many training people, and rank those instead")
+    int, typer.Option(help="Number of training people to hold out and rank instead")
 ]
 
 
@@ -71,10 +72,8 @@ def load_data(
     split: str | None = None,
     csv: Path | None = None,
     pattern: str | None = None,
-) -> Any:
+) -> ReIDData:
     """``datasets.load`` with those options that were given."""
-    from dplib import datasets
-
     given: dict[str, Any] = {"kind": kind and kind.value, "csv": csv}
     given |= {"pattern": pattern}
     if split is not None:

@@ -17,7 +17,6 @@ from dplib.lessons import checks
 _NAME = re.compile(r"(\d\d)_\w+\.ipynb")
 _HEADING = re.compile(r"^#+ Exercise (\d+\.\d+) · (.+?) \(difficulty", re.M)
 _VERDICT = re.compile(r"^(\d+\.p?\d+)  (.*)$", re.M)
-SIGNS = {"right": "✓", "not yet": "✗", "not tried": "·"}
 
 
 class Check(NamedTuple):
@@ -96,22 +95,3 @@ def _state(said: str | None) -> str:
     if said is None or said.startswith("Not tried"):
         return "not tried"
     return "right" if said.startswith("✓") else "not yet"
-
-
-def table(lessons: list[Lesson]) -> str:
-    """All exercises with their state, and the totals."""
-    lines = []
-    for lesson in lessons:
-        right = sum(c.state == "right" for c in lesson.checks)
-        lines.append(
-            f"{lesson.path.stem}: {right} of {len(lesson.checks)} exercises right, "
-            f"{lesson.predicted} of {lesson.predictions} predictions made"
-        )
-        lines += [f"  {SIGNS[c.state]} {c.id:<5} {c.title}" for c in lesson.checks]
-    every = [c.state for lesson in lessons for c in lesson.checks]
-    n = {state: every.count(state) for state in SIGNS}
-    lines.append(
-        f"{n['right']} of {len(every)} exercises right, {n['not yet']} not yet (✗), "
-        f"{n['not tried']} not tried (·)"
-    )
-    return "\n".join(lines)

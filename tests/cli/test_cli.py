@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dplib import DplibError, __main__, checkpoints, datasets, toymarket, workspace
+from dplib import DplibError, checkpoints, datasets, toymarket, workspace
+from dplib.cli import lessons
+from dplib.cli.app import app
 from dplib.lessons import copies
 from dplib.presets import Preset
 
@@ -28,11 +30,22 @@ COMMANDS = (
 
 def run(*args: object, code: int = 0) -> str:
     """What the command prints; raises the DplibError that it ends with."""
-    result = CliRunner().invoke(__main__.app, [str(a) for a in args])
+    result = CliRunner().invoke(app, [str(a) for a in args])
     if isinstance(result.exception, DplibError):
         raise result.exception
     assert result.exit_code == code, result.output + repr(result.exception)
     return str(result.output)
+
+
+def rows_of(said: str) -> dict[str, dict[str, str]]:
+    """The rows of a printed table by name: its cells by column, the first of each."""
+    lines = [re.split(r"  +", line) for line in said.splitlines()]
+    (header,) = (line for line in lines if line[0] == "(%)")
+    found = [line for line in lines if len(line) == len(header) and line != header]
+    return {
+        name: dict(reversed([*zip(header[1:], cells, strict=True)]))
+        for name, *cells in found
+    }
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +114,11 @@ def test_evaluate_writes_its_metrics_with_a_record(
     said = run("evaluate", checkpoint, "--root", market, "--metrics-json", path)
     record = json.loads(path.read_text())
     metrics = record["metrics"]
-    assert f"{100 * metrics['rank1']:6.2f} [" in said and "trapez." in said
+    row = rows_of(said)["single query"]
+    assert row["rank-1"] == f"{100 * metrics['rank1']:.2f}"
+    assert row["trapez."] == f"{100 * metrics['map_trapezoid']:.2f}"
     low, high = metrics["rank1_interval"]
+    assert row["[95 %]"] == f"[{100 * low:.1f}, {100 * high:.1f}]"
     assert low < metrics["rank1"] < high
     assert 0 < metrics["map"] <= 1 and record["data"] == "toymarket"
     assert record["versions"]["torch"] and "toymarket" in record
@@ -175,8 +191,9 @@ def test_evaluate_beside_multiple_query_and_reranking_with_lists(
         ("multiple query", "multiple query"),
         ("re-ranked", "re-ranked"),
     ):
-        line = next(x for x in said.splitlines() if x.startswith(name))
-        assert f"{100 * record[key]['map']:6.2f} [" in line
+        row = rows_of(said)[name]
+        assert row["mAP"] == f"{100 * record[key]['map']:.2f}"
+        assert row["mINP"] == f"{100 * record[key]['minp']:.2f}"
     assert record["metrics"]["map"] != record["re-ranked"]["map"]
     assert "across data sets" not in said and "Lists of re-ranked" in said
     data = datasets.load("toymarket", market)
@@ -270,17 +287,19 @@ def test_quickstart_prints_the_table_and_starts_anew_when_done(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        __main__.quickstart(None, None)
+        lessons.quickstart(None, None)
         said = capsys.readouterr().out
         assert "anew" in said and f"data: {project / 'data'}" in said
-        assert "Deep-Person      70.0    50.0    20.0" in said
-        assert "chance            1.0     2.0       –" in said
+        assert rows_of(said) == {
+            "Deep-Person": {"rank-1": "70.0", "mAP": "50.0", "mINP": "20.0"},
+            "chance": {"rank-1": "1.0", "mAP": "2.0", "mINP": "–"},
+        }
         assert "make lab" in said
     out = project / "runs/quickstart"
     names = {p.name for p in out.iterdir()}
     assert names >= {"00_quickstart.ipynb", "00_quickstart.html", "metrics.json"}
     (out / "metrics.json").unlink()  # as after an interrupt
-    __main__.quickstart(None, None)
+    lessons.quickstart(None, None)
     assert "resumed" in capsys.readouterr().out
 
 
@@ -288,7 +307,7 @@ def test_quickstart_prints_the_table_and_starts_anew_when_done(
 def test_quickstart_checks_the_metrics(project: Path, text: str) -> None:
     (project / "given.json").write_text(text)
     with pytest.raises(DplibError, match="its metrics are not in"):
-        __main__.quickstart(None, None)
+        lessons.quickstart(None, None)
 
 
 def test_lab_copies_the_lessons_and_starts_jupyterlab(
@@ -385,4 +404,4 @@ def test_find_lesson_error_before_anything_is_built(
     (project / "notebooks/00_quickstart.ipynb").unlink()
     assert copies.find_lessons() == {}
     with pytest.raises(DplibError, match="none is built yet: run `make notebooks`"):
-        __main__.quickstart(None, None)
+        lessons.quickstart(None, None)

@@ -32,7 +32,7 @@ from dplib import (
     toymarket,
     workspace,
 )
-from dplib.__main__ import app
+from dplib.cli.app import app
 from dplib.evidence import queue as experiments
 from dplib.evidence import report, variants
 from dplib.evidence.queue import Places, Record, RecordError

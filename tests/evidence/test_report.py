@@ -12,7 +12,7 @@ from made_records import PIDS, made
 from typer.testing import CliRunner
 
 from dplib import DplibError
-from dplib.__main__ import app
+from dplib.cli.app import app
 from dplib.evidence import claims, queue, report
 from dplib.evidence.claims import CLAIMS, Side
 from dplib.evidence.report import Evidence

@@ -132,7 +132,7 @@ def test_the_command_measures_each_finished_run_once(
 
     from typer.testing import CliRunner
 
-    from dplib.__main__ import app
+    from dplib.cli.app import app
     from dplib.evidence.queue import Places, run_all
     from dplib.evidence.variants import VARIANTS, Job
 

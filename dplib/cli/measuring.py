@@ -1,0 +1,224 @@
+"""What evaluate computes and prints: results, their intervals, the numbers to keep."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dplib import DplibError, checkpoints, descriptors, evaluation, reranking
+from dplib.cli import tables
+from dplib.descriptors import Descriptors
+from dplib.evaluation import Retrieval
+from dplib.evidence import intervals, provenance
+from dplib.model import DeepPerson
+from dplib.samples import JUNK, ReIDData, Sample
+
+SINGLE, MULTIPLE, RERANKED = "single query", "multiple query", "re-ranked"
+_WITH_INTERVAL = ("rank1", "map")
+_COLUMNS = {
+    "rank1": "rank-1",
+    "rank5": "rank-5",
+    "rank10": "rank-10",
+    "map": "mAP",
+    "map_trapezoid": "trapez.",
+    "minp": "mINP",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is evaluated, as the options of ``evaluate`` say it."""
+
+    device: str = "auto"
+    features: str = "fm"
+    metric: str = "euclidean"
+    seed: int = 0  # of the gallery draws of CUHK03's old protocol
+    skip_unmatched: bool = False
+    multi_query: bool = False
+    rerank: tuple[int, int, float] | None = None  # k1, k2, lambda
+
+
+def measure(net: DeepPerson, data: ReIDData, wanted: Settings) -> dict[str, Retrieval]:
+    """Describe the images, and evaluate each way of asking that is wanted.
+
+    Returns:
+        The results by name: ``SINGLE`` first, then ``MULTIPLE`` and ``RERANKED`` where
+        the settings ask for them.
+
+    Raises:
+        DplibError: The data set has no images for multiple query, or a protocol that
+            cannot be re-ranked.
+    """
+    if wanted.multi_query and not data.multi_query:
+        raise DplibError(
+            f"--multi-query: {data.name} has no images for it (Market-1501 has them in "
+            "gt_bbox)"
+        )
+    if wanted.rerank and data.protocol == "cuhk03":
+        raise DplibError(
+            "--rerank: CUHK03's old protocol ranks one image a person, re-ranking "
+            "needs the whole gallery; take --data cuhk03np"
+        )
+
+    def describe(samples: Sequence[Sample]) -> Descriptors:
+        device, kind = wanted.device, wanted.features
+        return descriptors.extract(net, samples, device=device, kind=kind)
+
+    def rank(query: Descriptors, gallery: Descriptors, **distances: Any) -> Retrieval:
+        return evaluation.evaluate(
+            query,
+            gallery,
+            metric=wanted.metric,
+            protocol=data.protocol,
+            unmatched="skip" if wanted.skip_unmatched else "raise",
+            seed=wanted.seed,
+            **distances,
+        )
+
+    query = describe(data.query)
+    # in CUHK03 both views query
+    gallery = query if data.gallery == data.query else describe(data.gallery)
+    results = {SINGLE: rank(query, gallery)}
+    if wanted.multi_query:
+        several = evaluation.multiple_query(query, describe(data.multi_query))
+        results[MULTIPLE] = rank(several, gallery)
+    if wanted.rerank:
+        gallery = evaluation.drop_junk(gallery)
+        d = reranking.k_reciprocal(query, gallery, *wanted.rerank, progress=True)
+        results[RERANKED] = rank(query, gallery, distances=d)
+    return results
+
+
+def show(data: ReIDData, path: str, results: dict[str, Retrieval], seed: int) -> None:
+    """Print what was ranked by which checkpoint, whether it is a test, the results."""
+    first = results[SINGLE]
+    people = len(first.pids.unique())
+    print(
+        f"{data.name}: {len(first.queries):,} queries of {people:,} people, "
+        f"{first.num_ranked:,} ranked"
+    )
+    before = training_record(path) or {}
+    trained = str(before.get("data", ""))
+    if trained and _whole(trained) != _whole(data.name):
+        print(f"across data sets: trained on {trained}")
+    elif known := set(before.get("pids", [])) & set(first.pids.tolist()):
+        print(
+            f"NO TEST: {len(known):,} of these {people:,} people were trained on; to "
+            "test on others, give --val-pids, --seed and --split as in training"
+        )
+    show_results(results, seed)
+    print("in brackets: 95 % interval, resampled by person; mAP by steps")
+
+
+def show_results(results: dict[str, Retrieval], seed: int) -> None:
+    """Print a row of measures for each result, in per cent."""
+    header = ["(%)"]
+    for key, name in _COLUMNS.items():
+        header += [name, "[95 %]"] if key in _WITH_INTERVAL else [name]
+    numbers = [i for i, name in enumerate(header) if i and name != "[95 %]"]
+    rows = []
+    for name, result in results.items():
+        values, found = result.summary(), _intervals(result, seed)
+        row = [name]
+        for key in _COLUMNS:
+            row.append(f"{100 * values[key]:.2f}")
+            if key in found:
+                low, high = found[key]
+                row.append(f"[{100 * low:.1f}, {100 * high:.1f}]")
+            elif key in _WITH_INTERVAL:
+                row.append("")
+        rows.append(row)
+    tables.show(rows, header, numbers=numbers)
+
+
+def show_means(results: list[dict[str, Retrieval]]) -> None:
+    """Print mean and standard deviation over CUHK03's splits, in per cent."""
+    print(f"mean ± standard deviation over {len(results)} splits")
+    rows = []
+    for key, (mean, sd) in _over_splits(results).items():
+        name = "rank1, s.d. over gallery draws" if key == "rank1_sd" else key
+        rows.append([f"  {name}", f"{100 * mean:.2f} ± {100 * sd:.2f} %"])
+    tables.show(rows, numbers=[1])
+
+
+def last(
+    results: dict[str, Retrieval], data: ReIDData
+) -> tuple[str, tuple[Retrieval, list[Sample], list[Sample]]]:
+    """The result whose ranked lists are written: its name; it, its query and gallery.
+
+    It is the re-ranked one where there is one; that gallery has no junk.
+    """
+    if RERANKED not in results:
+        return SINGLE, (results[SINGLE], data.query, data.gallery)
+    kept = [s for s in data.gallery if s.pid != JUNK]
+    return RERANKED, (results[RERANKED], data.query, kept)
+
+
+def record(
+    checkpoint: str, data: ReIDData, results: list[dict[str, Retrieval]], seed: int
+) -> dict[str, Any]:
+    """What --metrics-json keeps: single query in ``metrics``, the rest beside it.
+
+    Args:
+        checkpoint: As it was given, with {split} where there are several.
+        data: The data set; of several splits the last one.
+        results: What ``measure`` gave for each split.
+        seed: Of the intervals.
+    """
+    name, measured = data.name, _numbers(results, seed)
+    if len(results) > 1:
+        name = name.rpartition("-split")[0] + ", all splits"
+    made = provenance.record(seed, name, data.root)
+    kept = {**made, "checkpoint": checkpoint, **measured}
+    if (before := training_record(checkpoint)) is not None:
+        kept["training"] = before
+    return kept
+
+
+def _numbers(results: list[dict[str, Retrieval]], seed: int) -> dict[str, Any]:
+    if len(results) > 1:
+        means = _over_splits(results)
+        return {
+            "metrics": {k: mean for k, (mean, _) in means.items()},
+            "standard deviation over splits": {k: sd for k, (_, sd) in means.items()},
+        }
+    named: dict[str, Any] = {}
+    for name, result in results[0].items():
+        named[name] = dict(result.summary())
+        for measure, bounds in _intervals(result, seed).items():
+            named[name][f"{measure}_interval"] = [round(x, 6) for x in bounds]
+    return {"metrics": named.pop(SINGLE), **named}
+
+
+def _over_splits(
+    results: list[dict[str, Retrieval]],
+) -> dict[str, tuple[float, float]]:
+    return evaluation.over_splits([r[SINGLE] for r in results])
+
+
+def training_record(checkpoint: str) -> dict[str, Any] | None:
+    """The record of a checkpoint's training, where there is one."""
+    path = Path(checkpoint)
+    shipped = checkpoints.ASSETS / f"{checkpoint}.json"
+    for note in (path / "train.json", path.with_suffix(".json"), shipped):
+        if note.is_file() and note != path:
+            found = json.loads(note.read_text("utf-8"))
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def _intervals(result: Retrieval, seed: int) -> dict[str, tuple[float, float]]:
+    """Bounds of rank1 and map; none where a single person queries."""
+    if len(result.pids.unique()) < 2:
+        return {}
+    found = {m: intervals.bootstrap(result, m, seed=seed) for m in _WITH_INTERVAL}
+    return {m: (interval.low, interval.high) for m, interval in found.items()}
+
+
+def _whole(name: str) -> str:
+    """The data set from which a split or held-out pids were taken."""
+    return re.sub(r"-(val|split)\d+", "", name)

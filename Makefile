@@ -39,10 +39,11 @@ test: .venv/.ready-test ## run the lessons and the unit tests
 	  --nbval-cell-timeout=900 -n $(JOBS) --dist loadscope --no-loadscope-reorder \
 	  notebooks tests $(ARGS)
 
-lint: .venv/.ready-test ## ruff (lessons too), formatting, mypy, stale lessons, their numbers
+lint: .venv/.ready-test ## ruff (lessons too), formatting, mypy, layers, stale lessons, their numbers
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-cache
 	$(PY) tools/build_notebooks.py --check
 	$(PY) tools/lesson_stats.py
 

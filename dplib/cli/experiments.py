@@ -26,6 +26,29 @@ Results = Annotated[
         "results"
     ),
 ]
+Benchmark = Annotated[str, typer.Option(help="toymarket or market1501")]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(help="4, 6, 7, extra, global or imagenet; again for more"),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(min=1, help="Number of seeds of each variant; default: as planned"),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Instead of the recipe's, for a trial; with --results"),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        help="ImageNet weights, where a recipe has some; default: torchvision's"
+    ),
+]
+Runs = Annotated[
+    Path | None,
+    typer.Option(help="Checkpoints; default: runs/ablate, of a trial RESULTS/runs"),
+]
 
 
 def results_folder(results: Path | None) -> Path:
@@ -38,33 +61,14 @@ def results_folder(results: Path | None) -> Path:
 
 @app.command(rich_help_panel="Experiments")
 def ablate(
-    data: Annotated[str, typer.Option(help="toymarket or market1501")] = "toymarket",
-    table: Annotated[
-        list[str] | None,
-        typer.Option(help="4, 6, 7, extra, global or imagenet; again for more"),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Of each variant; default: as the plan has it"),
-    ] = None,
+    data: Benchmark = "toymarket",
+    table: Tables = None,
+    seeds: Seeds = None,
     workers: Annotated[int, typer.Option(min=1, help="Runs at a time")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each run")] = 1,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Instead of the recipe's, for a trial; with --results"
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="ImageNet weights, where a recipe has some; default: torchvision's"
-        ),
-    ] = None,
-    runs: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoints; default: runs/ablate, of a trial RESULTS/runs"),
-    ] = None,
+    epochs: Epochs = None,
+    weights: Weights = None,
+    runs: Runs = None,
     results: Results = None,
     root: Root = None,
     device: Device = "auto",
@@ -116,7 +120,7 @@ def ablate(
 
 
 def _make_all(left: list[Job], places: Places, workers: int) -> tuple[int, int]:
-    """Make the runs and say so; how many failed, how many Ctrl-C left undone."""
+    """Make the runs; returns how many failed and how many Ctrl-C left undone."""
     from dplib.evidence import queue as experiments
 
     start, done, failed = time.monotonic(), 0, 0
@@ -144,7 +148,8 @@ def _make_all(left: list[Job], places: Places, workers: int) -> tuple[int, int]:
 @app.command(rich_help_panel="Experiments")
 def robustness(
     runs: Annotated[
-        Path | None, typer.Option(help="Of `ablate`; default: runs/ablate")
+        Path | None,
+        typer.Option(help="Folder of the runs of `ablate`; default: runs/ablate"),
     ] = None,
     results: Results = None,
     root: Root = None,
@@ -187,9 +192,9 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Folder of evidence.md; default: docs")
     ] = None,
-    data: Annotated[str, typer.Option(help="toymarket or market1501")] = "toymarket",
+    data: Benchmark = "toymarket",
     readme: Annotated[
-        bool, typer.Option("--readme", help="Put the summary into README.md, too")
+        bool, typer.Option("--readme", help="Put the summary into README.md as well")
     ] = False,
 ) -> None:
     """Make the paper's tables from the records: published, measured, difference.

@@ -46,8 +46,7 @@ from dplib import datasets, plots, presets, sampling, transforms
 from dplib.descriptors import Descriptors
 from dplib.evaluation import evaluate
 from dplib.lessons.checks import check, predict, reveal
-from dplib.lessons.data_preparation import figures
-from dplib.lessons.data_preparation.widgets import crop_explorer
+from dplib.lessons.data_preparation import figures, widgets
 
 # %% [markdown]
 # ## 1 · A data set is a list of names
@@ -372,7 +371,7 @@ plots.show(
 # impossible? At which area would *you* no longer recognise the person?
 
 # %%
-crop_explorer(images[::8])
+widgets.crop_explorer(images[::8])
 
 # %% [markdown]
 # The same view without a kernel, for boxes in the middle of the image:
@@ -720,7 +719,7 @@ print("in both parts:", {s.pid for s in own.train} & {s.pid for s in own.gallery
 # feature map into parts. Lesson 6 returns to query and gallery, and computes every
 # measure from them.
 #
-# The code of this lesson: `dplib/datasets.py`, `dplib/transforms.py` and
+# The code of this lesson: `dplib/datasets/`, `dplib/transforms.py` and
 # `dplib/sampling.py`. The statistics were made by `tools/compare_crops.py`.
 #
 # ## Further

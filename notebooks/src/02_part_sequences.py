@@ -35,18 +35,11 @@ from dplib import checkpoints, datasets, evaluation, model, plots
 from dplib.backbones import build
 from dplib.descriptors import Descriptors
 from dplib.lessons.checks import check, predict, reveal
-from dplib.lessons.part_sequences import figures
+from dplib.lessons.part_sequences import figures, widgets
 
 # %%
-from dplib.lessons.part_sequences.widgets import (
-    explored,
-    field_explorer,
-    resized,
-    shift_explorer,
-    shifted,
-)
 from dplib.presets import get
-from dplib.seeing import fields as activations
+from dplib.seeing import fields
 from dplib.toymarket import draw
 from dplib.transforms import decode, normalise, stream
 
@@ -62,7 +55,7 @@ from dplib.transforms import decode, normalise, stream
 # %% tags=["nbval-check-output"]
 def trace(net, size):
     x = torch.zeros(1, 3, *size)
-    for name, map_ in activations.feature_maps(net, x).items():
+    for name, map_ in fields.feature_maps(net, x).items():
         print(f"{name}: C = {map_.shape[1]:4}, H x W = {tuple(map_.shape[2:])}")
 
 
@@ -83,7 +76,7 @@ predict("2.p1", ...)
 # %% tags=["nbval-check-output"]
 finer = build("resnet50", last_stride=1).net.eval()
 trace(finer, (256, 128))
-reveal("2.p1", activations.map_rows(finer, 256), unit="rows")
+reveal("2.p1", fields.map_rows(finer, 256), unit="rows")
 
 # %% [markdown]
 # Twice the rows and columns: finer parts for four times the work in layer4. Most later
@@ -279,11 +272,11 @@ for name, k, s in [("conv1", 7, 2), ("maxpool", 3, 2), ("3x3", 3, 1), ("3x3", 3,
 predict("2.p2", ...)
 
 # %% tags=["nbval-check-output"]
-field = activations.receptive_field(resnet50)  # walks over the real modules
+field = fields.receptive_field(resnet50)  # walks over the real modules
 reveal("2.p2", field.size, within=40, unit="pixel rows")
 for t in (1, 2, 4, 5, 8):
     seen = field.of_row(t - 1).within(256)
-    ideal = activations.ideal_stripe(t - 1, 8, 256)
+    ideal = fields.ideal_stripe(t - 1, 8, 256)
     print(f"S_{t}: ideal {ideal.top:3}-{ideal.bottom:3}, ", end="")
     print(f"can see {seen.top:3}-{seen.bottom:3} of 0-255")
 
@@ -332,7 +325,7 @@ for name, m in net.backbone.named_modules():
         kernel, stride = np.ravel(m.kernel_size)[0], np.ravel(m.stride)[0]
         size, jump = size + (kernel - 1) * jump, jump * stride
         layers.append(name)
-toy_field = activations.receptive_field(net.backbone)
+toy_field = fields.receptive_field(net.backbone)
 torch.testing.assert_close([int(size), int(jump)], [toy_field.size, toy_field.stride])
 print(f"{len(layers)} layers: {size} of 128 pixel rows, jump {jump}")
 
@@ -389,7 +382,7 @@ v = torch.randn(len(x), 128, generator=generator)
 (gradient,) = torch.autograd.grad((v * s[:, :, 3]).sum(), x)
 mine = gradient.square().sum(1).mean(0)
 mine = mine / mine.sum()
-theirs = activations.effective_field(net.backbone, x, [3])[0]
+theirs = fields.effective_field(net.backbone, x, [3])[0]
 torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-6)
 print("effective field", tuple(mine.shape), "equals dplib's")
 
@@ -406,10 +399,10 @@ print("effective field", tuple(mine.shape), "equals dplib's")
 predict("2.p3", ...)
 
 # %%
-stripe = activations.ideal_stripe(3, 8, 128)
-share = 100 * activations.share_within(theirs, stripe)
+stripe = fields.ideal_stripe(3, 8, 128)
+share = 100 * fields.share_within(theirs, stripe)
 reveal("2.p3", round(share), within=8, unit="%")
-found = activations.fields_of_row(net.backbone, x, 3)
+found = fields.fields_of_row(net.backbone, x, 3)
 print(found.words())
 
 # %%
@@ -429,19 +422,18 @@ plots.show(
 # %%
 raw = get("toy").build_model(600, seed=0).eval()
 nets = {"untrained": raw.backbone, "trained": net.backbone}
-fields = {k: activations.effective_field(n, x.detach()) for k, n in nets.items()}
-for name, f in fields.items():
+effective = {k: fields.effective_field(n, x.detach()) for k, n in nets.items()}
+for name, f in effective.items():
     inside = [
-        activations.share_within(f[t], activations.ideal_stripe(t, 8, 128))
-        for t in range(8)
+        fields.share_within(f[t], fields.ideal_stripe(t, 8, 128)) for t in range(8)
     ]
-    heights = [activations.band(f[t]).height for t in range(8)]
+    heights = [fields.band(f[t]).height for t in range(8)]
     print(f"{name:9} in the ideal stripe: {np.mean(inside):.0%} on average; ", end="")
     print(f"90 % in {np.mean(heights):.0f} pixel rows")
 
 # %%
 plots.show(
-    figures.field_profiles(fields, title="Effective fields of all rows"),
+    figures.field_profiles(effective, title="Effective fields of all rows"),
     alt="""Two heat maps, row of fb against pixel row of the image. Both have a bright
     diagonal from S_1 at the head to S_8 at the feet, so rows do follow the body. The
     energy spills over the white boxes of the ideal stripes into neighbouring ones, more
@@ -463,14 +455,14 @@ plots.show(
 # %%
 big = model.DeepPerson(2, "resnet50", ("ranking",))
 choices = {"toy, trained": net, "toy, untrained": raw, "ResNet-50, untrained": big}
-field_explorer(choices, images[few])
+widgets.field_explorer(choices, images[few])
 
 # %% [markdown]
 # Without a kernel: row 4 of that ResNet-50, on the first of these pictures.
 
 # %%
-large = resized(images[few], (256, 128))
-deep = explored(big.eval(), large[:1], 4, "layer4")
+large = widgets.resized(images[few], (256, 128))
+deep = widgets.explored(big.eval(), large[:1], 4, "layer4")
 print(deep.words())
 plots.show(
     figures.three_fields(large[0], deep, title="ResNet-50, untrained"),
@@ -491,14 +483,14 @@ plots.show(
 
 # %%
 moves = [(0.0, 0.0), (0.125, 0.0), (0.0, 0.125), (0.0, 0.25)]
-views = [shifted(net, 1, 1, right, down) for right, down in moves]
+views = [widgets.shifted(net, 1, 1, right, down) for right, down in moves]
 names = ["where it was", "right by 1/8", "down by 1/8", "down by 1/4"]
 shown = [v._replace(title=n) for v, n in zip(views, names, strict=True)]
 for v in shown:
     print(f"{v.title:13} {v.words()}")
 
 # %%
-shift_explorer(net, [1, 2, 3, 4, 9, 10, 11, 12])
+widgets.shift_explorer(net, [1, 2, 3, 4, 9, 10, 11, 12])
 
 # %%
 plots.show(

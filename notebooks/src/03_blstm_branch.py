@@ -24,7 +24,7 @@
 # **Needs** lesson 2 (`fb` and its rows); PyTorch basics; no knowledge of LSTMs.
 # **Time** 45 minutes to read, about a minute to run on two cores.
 # **Paper** §3.2, figure 4; table 4. **Modules** `dplib.model`, `dplib.seeing.gates`,
-# `dplib.lessons.blstm_branch.shortruns`.
+# `dplib.lessons.blstm_branch`.
 
 # %% tags=["setup"]
 

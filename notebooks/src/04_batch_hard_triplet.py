@@ -20,7 +20,7 @@
 #
 # **Needs** lesson 0; PyTorch's autograd. **Time** 40 minutes to read, under a minute
 # to run on two cores. **Paper** §3.4, equation 1.
-# **Modules** `dplib.losses`, `dplib.lessons.batch_hard_triplet.mining`, `dplib.sampling`.
+# **Modules** `dplib.losses`, `dplib.sampling`, `dplib.lessons.batch_hard_triplet`.
 
 # %% tags=["setup"]
 
@@ -724,7 +724,8 @@ print(f"here, histograms:  {100 * hard.rank1:.2f} / {100 * hard.map:.2f}")
 # together 88.45 / 72.96 (table 6). The two help each other; lesson 5 asks why.
 #
 # **Read next:** lesson 5 trains the three losses together.
-# **The code:** `dplib/losses.py`, a hundred lines; `dplib/lessons/batch_hard_triplet/mining.py` for the widget.
+# **The code:** `dplib/losses.py`, a hundred lines;
+# `dplib/lessons/batch_hard_triplet/mining.py` for the widget.
 #
 # ## Further
 #

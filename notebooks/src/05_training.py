@@ -22,7 +22,7 @@
 #
 # **Needs** lessons 2 to 4 (the branches); PyTorch's autograd and optimisers.
 # **Time** 45 minutes to read, about a minute to run on two cores. **Paper** §3.5, §4.1,
-# equation 3. **Modules** `dplib.training`, `dplib.presets`, `dplib.lessons.training.branchgrads`.
+# equation 3. **Modules** `dplib.training`, `dplib.presets`, `dplib.lessons.training`.
 
 # %% tags=["setup"]
 
@@ -748,7 +748,8 @@ Markdown(recipes.table(("paper", "authors", "toy")))
 #
 # **Read next:** lesson 6, what the measures hide; lesson 3, section 7, for a branch
 # whose loss never leaves ln Nc.
-# **The code:** `dplib/training.py`; `dplib/lessons/training/branchgrads.py` is sixty lines.
+# **The code:** `dplib/training.py`; `dplib/lessons/training/branchgrads.py` is sixty
+# lines.
 #
 # ## Further
 #

@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from dplib import checkpoints, datasets, descriptors, evaluation, plots, samples
 from dplib.descriptors import Descriptors
 from dplib.lessons.checks import check, predict, reveal
-from dplib.lessons.evaluation import figures as plots_ranking
+from dplib.lessons.evaluation import figures
 
 # %% [markdown]
 # ## 1 · One query, by hand
@@ -60,7 +60,7 @@ print("right:  ", (pids[counted] == 7).int().tolist(), "of those counted")
 # Six pictures remain, and three of them are right.
 
 # %%
-fig = plots_ranking.ranking_strip((7, 1), pids, camids, distance)
+fig = figures.ranking_strip((7, 1), pids, camids, distance)
 plots.show(
     fig,
     alt="""Eight boxes ordered by distance. The nearest, pid 7 in camera 1, is not
@@ -190,7 +190,7 @@ print(f"all {len(mine)} queries agree with dplib in rank-1, AP and INP")
 result = evaluation.evaluate(query, gallery)
 print(f"rank-1 {result.rank1:.1%}   mAP {result.map:.1%}   mINP {result.minp:.1%}")
 plots.show(
-    plots_ranking.cmc_curve({"toy net": result.cmc}),
+    figures.cmc_curve({"toy net": result.cmc}),
     alt="""The CMC of the toy net from rank 1 to 20. It starts below 90 percent and
     rises quickly: within the first five pictures almost every query has met a true
     match, and the rest of the curve is nearly flat.""",
@@ -210,7 +210,7 @@ plots.show(
 
 # %%
 plots.show(
-    plots_ranking.two_areas(ranks),
+    figures.two_areas(ranks),
     alt="""The same saw of precision over recall twice, for matches at ranks 2, 3
     and 6. Filled by steps the area is 0.556; filled by trapezoids, which cut the upper
     left corner off each block, it is 0.428.""",
@@ -343,7 +343,7 @@ levels = [1000, 100, 50, 20, 10, 5, 3, 2, 1]
 favour = [rank1(coarse(n), torch.less) for n in levels]
 against = [rank1(coarse(n), torch.less_equal) for n in levels]
 plots.show(
-    plots_ranking.tie_curves(
+    figures.tie_curves(
         levels, {"match first (<)": favour, "wrong first (<=)": against}
     ),
     alt="""Rank-1 against the number of values that a distance can take, from 1000
@@ -481,7 +481,7 @@ reveal("6.p2", round(float(times), 1), within=0.2, unit="times")
 
 # %%
 plots.show(
-    plots_ranking.bootstrap_draws(draws, result.map, measure="mAP"),
+    figures.bootstrap_draws(draws, result.map, measure="mAP"),
     alt="""Two histograms of mAP over 2000 bootstrap draws, centred on the measured
     value. Drawing people spreads visibly wider than drawing queries, whose interval
     is about two thirds as wide and so promises too much.""",
@@ -554,7 +554,7 @@ def reciprocal(order, i, k):
 paths = [data.query[468].path, *(samples[j].path for j in near.tolist())]
 right = [True, *(few.pids == one.pids).tolist()]
 print("reciprocal: ", reciprocal(order, 0, 6)[1:].tolist())
-fig = plots_ranking.reciprocal_neighbours(paths, order, 0, 6, right)
+fig = figures.reciprocal_neighbours(paths, order, 0, 6, right)
 plots.show(
     fig,
     alt="""A query and its six nearest pictures, and below each its own six nearest.
@@ -658,7 +658,7 @@ figure6 = {
 }
 title = "The hardest query of the paper's figure 6: five matches"
 plots.show(
-    plots_ranking.match_ranks(figure6, 15_913, title=title),
+    figures.match_ranks(figure6, 15_913, title=title),
     alt="""The paper's hardest query in our drawing. None of the three variants has a
     match among the first 40. With parts and LSTM the five ranks end at 102, without
     LSTM at 131, without parts at 233.""",
@@ -713,7 +713,7 @@ def marks(i):
     rows = {name: r.match_ranks[i] for name, r in found.items()}
     rows["toy net, re-ranked"] = again["toy net"].match_ranks[i]
     title = f"Query {i}: where its true matches stand"
-    return plots_ranking.match_ranks(rows, plain.num_ranked, title=title)
+    return figures.match_ranks(rows, plain.num_ranked, title=title)
 
 
 plots.show(

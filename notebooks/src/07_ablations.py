@@ -20,8 +20,7 @@
 #
 # **Needs** lessons 2 to 6. **Time** 45 minutes to read, about a minute to run on two
 # cores. **Paper** §4.3 and §4.4, tables 4 to 7, figures 5 and 6.
-# **Modules** `dplib.evidence.claims`, `dplib.evidence.queue`, `dplib.evidence.variants`,
-# `dplib.evidence.tables`, `dplib.evidence.report`.
+# **Modules** `claims`, `queue`, `variants`, `tables` and `report` of `dplib.evidence`.
 
 # %% tags=["setup"]
 
@@ -36,7 +35,7 @@ from dplib import checkpoints, datasets, descriptors, evaluation, plots
 from dplib.evidence import charts, claims, queue, report, tables
 from dplib.evidence.claims import CLAIMS, QUESTIONS, Side
 from dplib.lessons.checks import check, predict, reveal
-from dplib.lessons.evaluation import figures
+from dplib.lessons.evaluation import figures as evaluation_figures
 
 # %% [markdown]
 # ## 1 · What the paper claims
@@ -660,7 +659,7 @@ for j, i in enumerate(six):
     shown = {name: ranks[name][j] for name in trio}
     title = f"Query {i}, pid {data.query[i].pid}"
     words = "; ".join(f"{name} {m.tolist()}" for name, m in shown.items())
-    fig = figures.match_ranks(shown, plain.num_ranked, title=title)
+    fig = evaluation_figures.match_ranks(shown, plain.num_ranked, title=title)
     plots.show(fig, dpi=70, alt=f"{title}, ranks of its matches by three nets: {words}")
 
 # %% [markdown]
@@ -670,7 +669,8 @@ for j, i in enumerate(six):
 #
 # The paper argues from four pictures that parts help against occlusion, blur, clutter
 # and bad boxes. ToyMarket's queries can be *drawn again*, the same person in the same
-# pose and light, with one nuisance turned up and all others off (`dplib.evidence.robustness`):
+# pose and light, with one nuisance turned up and all others off
+# (`dplib.evidence.robustness`):
 
 # %%
 from dplib.evidence import charts, robustness
@@ -763,4 +763,5 @@ check("7.4", answer)
 # **Read next**: Henderson and others, *Deep Reinforcement Learning that Matters*
 # (2018); Musgrave and others, *A Metric Learning Reality Check* (2020); Bouthillier and
 # others, *Accounting for Variance in Machine Learning Benchmarks* (2021). **Files**:
-# `dplib/evidence/claims.py`, `dplib/evidence/queue.py`, `dplib/evidence/variants.py`, `dplib/evidence/report.py`.
+# `dplib/evidence/claims.py`, `dplib/evidence/queue.py`, `dplib/evidence/variants.py`,
+# `dplib/evidence/report.py`.

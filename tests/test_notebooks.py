@@ -23,7 +23,7 @@ lessons = pytest.mark.parametrize("source", SOURCES, ids=[s.stem for s in SOURCE
 
 HEADING = re.compile(r"^### Exercise (\d+\.\d+) · (.*)$", re.M)
 OBJECTIVE = re.compile(r"^- \*\*O\d\*\* (.*?)(?=^- |^\s*$|\Z)", re.M | re.S)
-NO_LETTER = re.compile(r"give one of the letters|choose a, b, c or d")
+NO_LETTER = re.compile(r"give one of the letters")
 PYTHON = re.compile(r"```python\n(.*?)```", re.S)
 COLUMNS = 88
 

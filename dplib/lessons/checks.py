@@ -20,7 +20,7 @@ import functools
 import importlib
 import linecache
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -43,6 +43,21 @@ def exercise(id: str, *, praise: str = "") -> Callable[[_C], _C]:
         return checker
 
     return register
+
+
+def choice(id: str, mistakes: Mapping[str, str | None], *, praise: str = "") -> None:
+    """Register an exercise whose answer is a letter, one of the keys of `mistakes`.
+
+    `mistakes` says for each letter why it is wrong; for the right one it has None.
+    """
+    *first, last = (f'"{letter}"' for letter in mistakes)
+
+    @exercise(id, praise=praise)
+    def _(answer: Any) -> str | None:
+        letter = answer.strip().lower() if isinstance(answer, str) else ""
+        if letter not in mistakes:
+            return f"give one of the letters {', '.join(first)} and {last}"
+        return mistakes[letter]
 
 
 def ids(lesson: int) -> list[str]:

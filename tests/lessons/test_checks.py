@@ -113,3 +113,21 @@ def test_no_prediction(capsys: pytest.CaptureFixture[str]) -> None:
     assert "No prediction yet" in capsys.readouterr().out
     checks.reveal("99.p2", 0.123456)
     assert "You made no prediction; it is 0.1235" in capsys.readouterr().out
+
+
+def test_a_choice_takes_a_letter_and_says_why_it_is_wrong(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mistakes = {"a": "that is too much", "b": None, "c": "that is too little"}
+    checks.choice("99.3", mistakes, praise="Enough is enough.")
+    try:
+        for right in ("b", " B "):
+            assert "✓ Right. Enough is enough." in said(capsys, "99.3", right)
+        assert "✗ Not yet: that is too much" in said(capsys, "99.3", "a")
+        assert "✗ Not yet: that is too little" in said(capsys, "99.3", "C")
+        for other in ("d", "", 2, "ab"):
+            out = said(capsys, "99.3", other)
+            assert '✗ Not yet: give one of the letters "a", "b" and "c"' in out
+        assert "Not tried yet" in said(capsys, "99.3", ...)
+    finally:
+        del checks._checkers["99.3"]

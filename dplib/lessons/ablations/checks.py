@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 
 _PIDS = np.array([9, 4, 9, 9, 4, 7])
 _MORE = np.array([[50.0, 30, 70, 20, 10, 90], [60, 10, 40, 80, 20, 30]])
@@ -130,16 +130,13 @@ def _best_of(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-_CLAIM = {
-    "a": "87.74 - 84.14 is 3.60 and 69.82 - 63.41 is 6.41: the arithmetic is right",
-    "c": "PDC and Spindle use poses, which is said; that is no slip of the claim",
-    "d": "mAP and rank-1 are both given, for both methods",
-}
-
-
-@exercise("7.4", praise="Against JLML, 2.64 and 4.32 points are left.")
-def _claim(answer: str) -> str | None:
-    got = str(answer).strip().lower()
-    if got == "b":
-        return None
-    return _CLAIM.get(got, f"choose a, b, c or d; yours: {answer!r}")
+choice(
+    "7.4",
+    {
+        "a": "87.74 - 84.14 is 3.60 and 69.82 - 63.41 is 6.41: the arithmetic is right",
+        "b": None,
+        "c": "PDC and Spindle use poses, which is said; that is no slip of the claim",
+        "d": "mAP and rank-1 are both given, for both methods",
+    },
+    praise="Against JLML, 2.64 and 4.32 points are left.",
+)

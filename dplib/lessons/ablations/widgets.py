@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import html
-
 import ipywidgets
 
-from dplib import DplibError, plots
+from dplib import DplibError
 from dplib.evidence import charts, claims
 from dplib.evidence.claims import Difference, Side
 from dplib.evidence.report import LABELS, NAMES, Evidence
@@ -82,40 +80,26 @@ def comparison_explorer(found: Evidence, *, cues: str = "layout") -> ipywidgets.
         value="map",
         description="measure",
     )
-    seeds = ipywidgets.IntSlider(
-        min=1, max=1, value=1, description="seeds", continuous_update=False
-    )
-    text = ipywidgets.HTML()
-    picture = view.picture()
+    seeds = view.slider("seeds", 1, 1)
+    page = view.View([more, less], [measure, seeds])
 
-    def choose(change: object = None) -> None:
-        pair = sides[more.value], sides[less.value]
-        many = max(1, len(common_seeds(found, *pair)))
+    def settle() -> None:
+        """The slider ends at the seeds that both have."""
         everything = seeds.value == seeds.max
-        seeds.unobserve(draw, names="value")  # else a shorter slider draws on its own
-        seeds.max = many
+        pair = sides[more.value], sides[less.value]
+        seeds.max = max(1, len(common_seeds(found, *pair)))
         if everything:
-            seeds.value = many
-        seeds.observe(draw, names="value")
-        draw()
+            seeds.value = seeds.max
 
-    def draw(change: object = None) -> None:
+    def draw() -> None:
+        settle()
         pair = sides[more.value], sides[less.value]
         if not common_seeds(found, *pair):
-            text.value = "No seed has been run for both."
-            picture.value, picture.layout.display = b"", "none"
+            page.say("No seed has been run for both.")
+            page.show()
             return
         result, drawn = compare(found, *pair, measure.value, seeds.value)
-        said = describe(more.value, less.value, result, measure.value)
-        text.value = html.escape(said)
-        fig = charts.draws(result, drawn, measure.value)
-        picture.value, picture.layout.display = plots.png(fig), None
+        page.say(describe(more.value, less.value, result, measure.value))
+        page.show(charts.draws(result, drawn, measure.value))
 
-    for side in (more, less):
-        side.observe(choose, names="value")
-    measure.observe(draw, names="value")
-    choose()
-    rows = [ipywidgets.HBox([more, less]), ipywidgets.HBox([measure, seeds])]
-    for row in rows:
-        row.layout.flex_flow = "row wrap"
-    return ipywidgets.VBox([*rows, text, picture])
+    return page.follow(draw)

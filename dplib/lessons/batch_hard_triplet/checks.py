@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 from dplib.losses import batch_hard_triplet, pairwise_distances
 
 # Five points of three pids, with the fourth and fifth in one place
@@ -174,12 +174,9 @@ def _loss(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise("4.4", praise="A smaller picture of the same mess costs less.")
-def _collapse(answer: Any) -> str | None:
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in ("a", "b", "c", "d"):
-        return 'give one of the letters "a", "b", "c" and "d"'
-    return {
+choice(
+    "4.4",
+    {
         "a": "when all negatives are far enough, hinges are 0 and no triplet is "
         "active; here all are active",
         "b": "the gradients differ from 0: the same rate moved the points for 300 "
@@ -187,7 +184,9 @@ def _collapse(answer: Any) -> str | None:
         "c": None,
         "d": "a larger margin adds the same constant to each active hinge and leaves "
         "the gradient as it was: try it, the loss goes to the new margin",
-    }[letter]
+    },
+    praise="A smaller picture of the same mess costs less.",
+)
 
 
 def _at(row: int) -> str:

@@ -18,7 +18,12 @@ from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.lessons.batch_hard_triplet.mining import FlatEmbedding, Look, Settings
+from dplib.lessons.batch_hard_triplet.mining import (
+    FlatEmbedding,
+    Look,
+    Settings,
+    mine,
+)
 from dplib.losses import batch_hard_triplet, pairwise_distances
 from dplib.plots import PALETTE
 
@@ -40,10 +45,9 @@ def triplets_on_paper(
             f"triplets_on_paper draws points [N, 2] with labels [N]; got "
             f"{tuple(points.shape)} and {tuple(labels.shape)}"
         )
-    d = pairwise_distances(points)[anchor]
-    same = labels == labels[anchor]
-    far = int(d.masked_fill(~same, -torch.inf).argmax())
-    near = int(d.masked_fill(same, torch.inf).argmin())
+    distances = pairwise_distances(points)
+    _, far, near = (int(rows[anchor]) for rows in mine(distances, labels))
+    d = distances[anchor]
     fig = Figure((7.2, 4.2), layout="constrained")
     ax = fig.subplots()
     _scatter(ax, points, labels, size=130)
@@ -96,10 +100,7 @@ def distance_matrix(
             f"distance_matrix: {n} labels need distances [{n}, {n}], got "
             f"{tuple(distances.shape)}"
         )
-    same = labels[:, None] == labels
-    own = torch.eye(n, dtype=torch.bool)
-    far = distances.masked_fill(~same | own, -torch.inf).argmax(1)
-    near = distances.masked_fill(same, torch.inf).argmin(1)
+    _, far, near = mine(distances, labels)
     fig = Figure((6.2, 4.8), layout="constrained")
     ax = fig.subplots()
     image = ax.imshow(distances.numpy(), cmap="Greys")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
-from dplib import losses, plots
+from dplib import losses
 from dplib.lessons import view
 from dplib.lessons.batch_hard_triplet import figures
 from dplib.lessons.batch_hard_triplet.mining import (
@@ -33,18 +33,11 @@ def flat_embedding(*, seed: int = 0) -> ipywidgets.Widget:
     reset = ipywidgets.Button(description="Reset", icon="refresh")
     mining = ipywidgets.Dropdown(options=list(MINING), description="mining")
     distance = ipywidgets.Dropdown(options=list(DISTANCES), description="distance")
-    margin = ipywidgets.FloatSlider(
-        value=0.5, min=0.1, max=2, step=0.1, description="margin"
-    )
-    p = ipywidgets.IntSlider(value=4, min=2, max=pids, description="P")
-    k = ipywidgets.IntSlider(value=4, min=2, max=images, description="K")
-    for slider in (margin, p, k):
-        slider.continuous_update = False
-    wrap = {"flex_flow": "row wrap"}
-    clock = ipywidgets.HBox(layout=wrap)
-    rows = [[mining, distance], [margin, p, k]]
-    text = ipywidgets.HTML()
-    picture = view.picture()
+    margin = view.slider("margin", 0.1, 2, 0.5, step=0.1)
+    p = view.slider("P", 2, pids, 4)
+    k = view.slider("K", 2, images, 4)
+    page = view.View([], [mining, distance], [margin, p, k])
+    clock = page.rows[0]
 
     def settings() -> Settings:
         squared = distance.value == DISTANCES[1]
@@ -54,16 +47,14 @@ def flat_embedding(*, seed: int = 0) -> ipywidgets.Widget:
         now, step = settings(), clock.children[1]
         flat.train(step.value, now)
         look = flat.look(step.value, now)
-        text.value = describe(flat, step.value, now, look)
-        picture.value = plots.png(
-            figures.embedding(flat, step.value, now, look), dpi=80
-        )
+        page.say(describe(flat, step.value, now, look))
+        page.show(figures.embedding(flat, step.value, now, look), dpi=80)
 
-    def turn(change: object = None) -> None:
+    def turn() -> None:
         flat.rewind(clock.children[1].value)  # what follows comes from the new settings
         draw()
 
-    def start_over(button: object = None) -> None:
+    def start_over(button: object) -> None:
         old, clock.children = clock.children, (*_clock(draw), reset)
         for w in old[:2]:  # new ones: ticks that are under way reach nobody
             w.unobserve_all()
@@ -72,20 +63,15 @@ def flat_embedding(*, seed: int = 0) -> ipywidgets.Widget:
                     w.set_trait(playing, False)
         turn()
 
-    for control in (mining, distance, margin, p, k):
-        control.observe(turn, names="value")
+    clock.children = (*_clock(draw), reset)
     reset.on_click(start_over)
-    start_over()
-    boxes = [ipywidgets.HBox(row, layout=wrap) for row in rows]
-    return ipywidgets.VBox([clock, *boxes, text, picture])
+    return page.follow(turn, [mining, distance, margin, p, k])
 
 
 def _clock(draw: Callable[[object], None]) -> tuple[ipywidgets.Widget, ...]:
     """Play and the step slider, linked in the browser; ``draw`` follows the slider."""
     play = ipywidgets.Play(min=0, max=STEPS, step=1, interval=500)
-    step = ipywidgets.IntSlider(
-        min=0, max=STEPS, description="step", continuous_update=False
-    )
+    step = view.slider("step", 0, STEPS)
     ipywidgets.jslink((play, "value"), (step, "value"))
     step.observe(draw, names="value")
     return play, step
@@ -97,7 +83,7 @@ def describe(flat: FlatEmbedding, step: int, settings: Settings, look: Look) -> 
     every = losses.batch_hard_triplet(flat.trace[step], flat.labels, settings.margin)
     return (
         f"step {step} · {settings.mining}: loss {look.loss.item():.4f}, "
-        f"{look.active:.1%} of {len(look.hinge)} triplets active<br>"
+        f"{look.active:.1%} of {len(look.hinge)} triplets active\n"
         f"equation 1 over all {len(flat.labels)} points: loss {every.loss.item():.4f}, "
         f"{every.active.item():.1%} active"
     )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 
 
 def _sum_so_far(s: Tensor) -> Tensor:
@@ -139,15 +139,14 @@ def _depends(answer: Callable[[Any, Tensor], Tensor]) -> str | None:
     return None
 
 
-@exercise("3.4", praise="Differences that nobody sees teach nothing.")
-def _break_batch_norm(answer: Any) -> str | None:
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in ("a", "b", "c", "d"):
-        return 'give one of the letters "a", "b", "c" and "d"'
-    return {
+choice(
+    "3.4",
+    {
         "a": "the frozen BatchNorm has a learned scale too, and sleeps",
         "b": None,
         "c": "the × 100 net has no batch statistics, hence no such noise, and learns",
         "d": "the × 100 net subtracts nothing, and learns; its start is rough, "
         "but it wakes",
-    }[letter]
+    },
+    praise="Differences that nobody sees teach nothing.",
+)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
-from typing import Any
 
 import ipywidgets
 from torch import Tensor, nn
 
-from dplib import DplibError, plots
+from dplib import DplibError
 from dplib.lessons import view
 from dplib.lessons.blstm_branch import figures
 from dplib.seeing import gates
@@ -27,9 +25,8 @@ def gate_inspector(images: Tensor, trace: Trace, *, unit: int = 0) -> ipywidgets
     layers, directions, n, _, units = trace.h.shape
     if n != len(images):
         raise DplibError(f"{len(images)} images, and the gates of {n}: give the same")
-    person = _slider("person", n)
-    chosen_unit = _slider("unit", units)
-    chosen_unit.value = unit
+    person = view.slider("person", 0, n - 1)
+    chosen_unit = view.slider("unit", 0, units - 1, unit)
     layer = ipywidgets.Dropdown(
         options=[(str(k + 1), k) for k in range(layers)], description="layer"
     )
@@ -37,16 +34,14 @@ def gate_inspector(images: Tensor, trace: Trace, *, unit: int = 0) -> ipywidgets
         options=[(figures.DIRECTIONS[d], d) for d in range(directions)],
         description="direction",
     )
-    text, picture = ipywidgets.HTML(), view.picture()
+    page = view.View([person, chosen_unit, layer, direction])
 
-    def draw(change: object = None) -> None:
+    def draw() -> None:
         chosen = person.value, layer.value, direction.value, chosen_unit.value
-        text.value = html.escape(gate_words(trace, *chosen)).replace("\n", "<br>")
-        picture.value = plots.png(
-            figures.gate_view(images[person.value], trace, *chosen)
-        )
+        page.say(gate_words(trace, *chosen))
+        page.show(figures.gate_view(images[person.value], trace, *chosen))
 
-    return _view([person, chosen_unit, layer, direction], text, picture, draw)
+    return page.follow(draw)
 
 
 def gate_words(trace: Trace, person: int, layer: int, direction: int, unit: int) -> str:
@@ -73,11 +68,11 @@ def row_cover(
             f"{len(images)} images, {len(sequence)} sequences, {len(contexts)} "
             "contexts: give a sequence per image and at least one context"
         )
-    person = _slider("person", len(images))
-    row = _slider("row", sequence.shape[1], start=1)
-    text, picture = ipywidgets.HTML(), view.picture()
+    person = view.slider("person", 0, len(images) - 1)
+    row = view.slider("row", 1, sequence.shape[1])
+    page = view.View([row, person])
 
-    def draw(change: object = None) -> None:
+    def draw() -> None:
         k, i = row.value - 1, person.value
         found = {m: gates.moved(c, sequence, k)[i] for m, c in contexts.items()}
         lines = [f"person {i}, row {k + 1} covered; outputs 1 to {sequence.shape[1]}:"]
@@ -85,25 +80,7 @@ def row_cover(
             f"{m}: " + "  ".join(f"{v:.3f}" for v in values.tolist())
             for m, values in found.items()
         ]
-        text.value = "<br>".join(html.escape(line) for line in lines)
-        picture.value = plots.png(figures.cover_view(images[i], k, found))
+        page.say("\n".join(lines))
+        page.show(figures.cover_view(images[i], k, found))
 
-    return _view([row, person], text, picture, draw)
-
-
-def _slider(name: str, count: int, start: int = 0) -> Any:
-    return ipywidgets.IntSlider(
-        value=start,
-        min=start,
-        max=start + count - 1,
-        description=name,
-        continuous_update=False,
-    )
-
-
-def _view(controls: list[Any], text: Any, picture: Any, draw: Any) -> Any:
-    for control in controls:
-        control.observe(draw, names="value")
-    draw()
-    row = ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
-    return ipywidgets.VBox([row, text, picture])
+    return page.follow(draw)

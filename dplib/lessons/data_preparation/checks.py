@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 
 _NAMES = {  # name: (pid, camid)
     "cam12-person7-0003.jpg": (7, 12),
@@ -104,12 +104,9 @@ def _counts(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise("1.3", praise="Read what a library means by a word, then look at its output.")
-def _ratio(answer: Any) -> str | None:
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in ("a", "b", "c", "d"):
-        return 'give one of the letters "a", "b", "c" and "d"'
-    return {
+choice(
+    "1.3",
+    {
         "a": "a seeded generator goes on from draw to draw: its numbers differ. Try "
         "another seed in the cell above, the boxes stay",
         "b": None,
@@ -117,7 +114,9 @@ def _ratio(answer: Any) -> str | None:
         "left. Work out the width of a box with width/height 2",
         "d": "the box is 64 wide, as wide as the upright image. In an image 128 across "
         "and 64 down about half of such boxes would fit, and they would differ",
-    }[letter]
+    },
+    praise="Read what a library means by a word, then look at its output.",
+)
 
 
 @exercise("1.4", praise="A sampler is tested in just this way.")

@@ -7,7 +7,6 @@ from typing import Any
 import ipywidgets
 from torch import Tensor
 
-from dplib import plots
 from dplib.lessons import view
 from dplib.lessons.data_preparation import figures
 
@@ -19,46 +18,21 @@ def crop_explorer(images: Tensor) -> ipywidgets.Widget:
     ranges (area 0.64…1, height/width 2…3), and the text says when they do.
     """
     size = (images.shape[2], images.shape[3])
-
-    def slider(name: str, value: float, low: float, high: float, step: float) -> Any:
-        return ipywidgets.FloatSlider(
-            value=value,
-            min=low,
-            max=high,
-            step=step,
-            description=name,
-            continuous_update=False,
-            style={"description_width": "8em"},
-        )
-
-    area = slider("area share", 0.8, 0.3, 1.0, 0.01)
-    shape = slider("height/width", 2.2, 1.0, 4.0, 0.05)
-    down = slider("down", 0.5, 0.0, 1.0, 0.05)
-    across = slider("across", 0.5, 0.0, 1.0, 0.05)
+    wide: dict[str, Any] = {"style": {"description_width": "8em"}}
+    area = view.slider("area share", 0.3, 1.0, 0.8, step=0.01, **wide)
+    shape = view.slider("height/width", 1.0, 4.0, 2.2, step=0.05, **wide)
+    down = view.slider("down", 0.0, 1.0, 0.5, step=0.05, **wide)
+    across = view.slider("across", 0.0, 1.0, 0.5, step=0.05, **wide)
+    person = view.slider("picture", 0, len(images) - 1, **wide)
     mirror = ipywidgets.Checkbox(value=False, description="mirror")
-    person = ipywidgets.IntSlider(
-        value=0,
-        min=0,
-        max=len(images) - 1,
-        description="picture",
-        continuous_update=False,
-        style={"description_width": "8em"},
-    )
-    text = ipywidgets.HTML()  # unlike a Label, it breaks long lines
-    picture = view.picture()
+    page = view.View([area, shape, down, across, person, mirror])
 
-    def draw(change: object = None) -> None:
+    def draw() -> None:
         chosen = figures.crop(size, area.value, shape.value, down.value, across.value)
-        text.value = chosen.words() + _outside(area.value, shape.value)
-        fig = figures.crop_view(images[person.value], chosen, mirror.value)
-        picture.value = plots.png(fig)
+        page.say(chosen.words() + _outside(area.value, shape.value))
+        page.show(figures.crop_view(images[person.value], chosen, mirror.value))
 
-    controls = [area, shape, down, across, person, mirror]
-    for control in controls:
-        control.observe(draw, names="value")
-    draw()
-    row = ipywidgets.Layout(flex_flow="row wrap")
-    return ipywidgets.VBox([ipywidgets.Box(controls, layout=row), text, picture])
+    return page.follow(draw)
 
 
 def _outside(area: float, shape: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from dplib.descriptors import Descriptors
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 
 _RANKS = [[2, 3, 6], [9, 1], [4], [2]]  # first matches at ranks 2, 1, 4 and 2
 _CMC = [0.25, 0.75, 0.75, 1.0, 1.0]
@@ -80,12 +80,9 @@ def _trapezoid(answer: Callable[[Sequence[int]], Any]) -> str | None:
     return None
 
 
-@exercise("6.3", praise="A rank must count whoever cannot be told apart.")
-def _ties(answer: Any) -> str | None:
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in ("a", "b", "c", "d"):
-        return 'give one of the letters "a", "b", "c" and "d"'
-    return {
+choice(
+    "6.3",
+    {
         "a": "if less noise were the cause, the curve of `<=` would rise as well; it "
         "falls to 0",
         "b": None,
@@ -93,7 +90,9 @@ def _ties(answer: Any) -> str | None:
         "differ for those at the very distance of the match",
         "d": "at the right end all pictures have one value, those of other people too, "
         "and rank-1 is 100 % all the same",
-    }[letter]
+    },
+    praise="A rank must count whoever cannot be told apart.",
+)
 
 
 @exercise("6.4", praise="Rows of length 1, one for each query.")

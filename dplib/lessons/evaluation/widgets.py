@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 
 import ipywidgets
@@ -43,17 +42,11 @@ def ranking_explorer(
         layout={"margin": "2px 2px 2px 1em"},
     )
     order = ipywidgets.Dropdown(options=list(orders), description="order")
-    slider = ipywidgets.IntSlider(
-        min=0,
-        max=len(orders["as in the data set"]) - 1,
-        description="query",
-        continuous_update=False,
-    )
-    text = ipywidgets.HTML()
-    ranking = view.picture()
-    marks = view.picture()
+    last = len(orders["as in the data set"]) - 1
+    slider = view.slider("query", 0, last)
+    page = view.View([variant, again], [order, slider], pictures=2)
 
-    def draw(change: object = None) -> None:
+    def draw() -> None:
         name = variant.value
         again.disabled = name not in better
         use = again.value and name in better
@@ -64,21 +57,14 @@ def ranking_explorer(
         }
         label = {v: f"{v}, re-ranked" if r is better else v for v, r in rows.items()}
         ranks = {label[v]: r[v].match_ranks[i] for v, r in rows.items()}
-        text.value = html.escape(describe(shown, i, query, label[name]))
+        page.say(describe(shown, i, query, label[name]))
         row = plots.ranked_row(shown, i, query, gallery, k=k)
-        ranking.value = plots.png(plots.ranked_galleries([row]))
-        marks.value = plots.png(
-            figures.match_ranks(ranks, shown.num_ranked, chosen=label[name])
+        page.show(
+            plots.ranked_galleries([row]),
+            figures.match_ranks(ranks, shown.num_ranked, chosen=label[name]),
         )
 
-    for control in (variant, again, order, slider):
-        control.observe(draw, names="value")
-    draw()
-    controls = [
-        ipywidgets.HBox([variant, again], layout={"flex_flow": "row wrap"}),
-        ipywidgets.HBox([order, slider], layout={"flex_flow": "row wrap"}),
-    ]
-    return ipywidgets.VBox([*controls, text, ranking, marks])
+    return page.follow(draw)
 
 
 def describe(result: Retrieval, i: int, query: Sequence[Sample], name: str) -> str:
@@ -138,37 +124,20 @@ def ranked_gallery(
 
     query and gallery: the samples whose descriptors were evaluated, in that order.
     """
-    order = ipywidgets.Dropdown(
-        options=["as in the data set", "worst AP first", "best AP first"],
-        description="order",
-    )
-    slider = ipywidgets.IntSlider(
-        value=0,
-        min=0,
-        max=len(result.queries) - 1,
-        description="query",
-        continuous_update=False,
-    )
-    text = ipywidgets.Label()
-    picture = view.picture()
-    orders = {
-        "as in the data set": list(range(len(result.queries))),
-        "worst AP first": result.ap.argsort(stable=True).tolist(),
-        "best AP first": result.ap.argsort(stable=True, descending=True).tolist(),
-    }
+    orders = _orders(result, None)
+    order = ipywidgets.Dropdown(options=list(orders), description="order")
+    slider = view.slider("query", 0, len(result.queries) - 1)
+    page = view.View([order, slider])
 
-    def draw(change: object = None) -> None:
+    def draw() -> None:
         i = orders[order.value][slider.value]
-        row = plots.ranked_row(result, i, query, gallery, k=k)
         sample = query[int(result.queries[i])]
         ranks = ", ".join(map(str, result.match_ranks[i].tolist()))
-        text.value = (
+        page.say(
             f"pid {sample.pid}, camera {sample.camid}: AP {float(result.ap[i]):.2f}, "
             f"true matches at ranks {ranks}"
         )
-        picture.value = plots.png(plots.ranked_galleries([row]))
+        row = plots.ranked_row(result, i, query, gallery, k=k)
+        page.show(plots.ranked_galleries([row]))
 
-    order.observe(draw, names="value")
-    slider.observe(draw, names="value")
-    draw()
-    return ipywidgets.VBox([ipywidgets.HBox([order, slider]), text, picture])
+    return page.follow(draw)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 
 # As many channels, rows and columns: a wrong order has the right shape
 _FB = torch.randn(3, 4, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -173,12 +173,9 @@ def _gradient(number: Tensor, x: Tensor) -> Tensor:
     return torch.autograd.grad(number, x, retain_graph=True)[0][0]
 
 
-@exercise("2.4", praise="The parts are there, at another height.")
-def _alignment(answer: Any) -> str | None:
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in ("a", "b", "c", "d"):
-        return 'give one of the letters "a", "b", "c" and "d"'
-    return {
+choice(
+    "2.4",
+    {
         "a": "if too little were left of them, comparing with row t + shift could not "
         "find them either; the third curve stays high",
         "b": None,
@@ -186,7 +183,9 @@ def _alignment(answer: Any) -> str | None:
         "curve stays high",
         "d": "1 × W pooling averages the width and keeps the height; that is why a "
         "shift to the side does little",
-    }[letter]
+    },
+    praise="The parts are there, at another height.",
+)
 
 
 def _same(got: Any, want: Tensor) -> bool:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib import DplibError, plots, toymarket, transforms
+from dplib import DplibError, toymarket, transforms
 from dplib.lessons import view
 from dplib.lessons.part_sequences import figures
 from dplib.lessons.part_sequences.figures import Shifted
@@ -30,20 +30,12 @@ def field_explorer(models: Mapping[str, DeepPerson], images: Tensor) -> ipywidge
         raise DplibError("field_explorer got no models: give at least one")
     model = ipywidgets.Dropdown(options=list(models), description="backbone")
     layer = ipywidgets.Dropdown(description="layer")
-    row = ipywidgets.IntSlider(
-        value=1, min=1, max=1, description="row", continuous_update=False
-    )
-    who = ipywidgets.IntSlider(
-        value=1, min=0, max=len(images), description="image", continuous_update=False
-    )
-    text = ipywidgets.HTML()
-    picture = view.picture()
-    waiting = False  # while one control sets another, nothing is drawn
+    row = view.slider("row", 1, 1)
+    who = view.slider("image", 0, len(images), 1)
+    page = view.View([model, layer, row, who])
 
-    def settle(change: object = None) -> None:
+    def settle() -> None:
         """The layers of the model, the rows of the layer."""
-        nonlocal waiting
-        waiting = True
         chosen = models[model.value]
         names = fields.stages(chosen.backbone)
         if tuple(layer.options) != names:
@@ -54,31 +46,20 @@ def field_explorer(models: Mapping[str, DeepPerson], images: Tensor) -> ipywidge
             part = row.value / row.max  # the same height of the person
             row.max = rows
             row.value = max(1, round(part * rows))
-        waiting = False
-        draw()
 
-    def draw(change: object = None) -> None:
-        if waiting:
-            return
+    def draw() -> None:
+        settle()
         chosen = models[model.value]
         shown = resized(images, chosen.image_size)
         batch = shown if who.value == 0 else shown[who.value - 1 : who.value]
         found = explored(chosen, batch, row.value, layer.value)
-        text.value = found.words() + (f" · mean of {len(batch)}" * (who.value == 0))
+        page.say(found.words() + (f" · mean of {len(batch)}" * (who.value == 0)))
         name = f"{model.value}, {layer.value}"
-        fig = figures.three_fields(batch[0], found, title=name)
-        picture.value = plots.png(fig)
+        page.show(figures.three_fields(batch[0], found, title=name))
 
-    model.observe(settle, names="value")
-    layer.observe(lambda change: None if waiting else settle(), names="value")
-    row.observe(draw, names="value")
-    who.observe(draw, names="value")
     settle()
     row.value = max(1, row.max // 2)
-    controls = ipywidgets.Box(
-        [model, layer, row, who], layout=ipywidgets.Layout(flex_flow="row wrap")
-    )
-    return ipywidgets.VBox([controls, text, picture])
+    return page.follow(draw)
 
 
 def explored(model: DeepPerson, images: Tensor, row: int, layer: str) -> RowFields:
@@ -131,32 +112,16 @@ def shift_explorer(model: DeepPerson, pids: list[int]) -> ipywidgets.Box:
     rows = model.rows
     columns = fields.map_rows(model.backbone, model.image_size[1])
 
-    def slider(name: str, most: float) -> ipywidgets.FloatSlider:
-        return ipywidgets.FloatSlider(
-            value=0.0,
-            min=-most,
-            max=most,
-            step=0.25,
-            description=name,
-            continuous_update=False,
-        )
+    down = view.slider("down", -3, 3, 0.0, step=0.25)
+    right = view.slider("right", -2, 2, 0.0, step=0.25)
+    page = view.View([person, camera, down, right])
 
-    down, right = slider("down", 3), slider("right", 2)
-    text = ipywidgets.HTML()
-    picture = view.picture()
-
-    def draw(change: object = None) -> None:
+    def draw() -> None:
         at = right.value / columns, down.value / rows
         start = shifted(model, person.value, camera.value, 0.0, 0.0)
         found = shifted(model, person.value, camera.value, *at)
-        text.value = found.words()
+        page.say(found.words())
         pair = [start._replace(title="where it was"), found._replace(title="moved")]
-        picture.value = plots.png(figures.shifts(pair))
+        page.show(figures.shifts(pair))
 
-    for control in (person, camera, down, right):
-        control.observe(draw, names="value")
-    draw()
-    controls = ipywidgets.Box(
-        [person, camera, down, right], layout=ipywidgets.Layout(flex_flow="row wrap")
-    )
-    return ipywidgets.VBox([controls, text, picture])
+    return page.follow(draw)

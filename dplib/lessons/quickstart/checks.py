@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 
 _RANKS = [[2, 4], [1], [1, 2, 9], [3], [7, 1]]  # 3 of 5 queries are right at rank 1
 
@@ -42,19 +42,18 @@ def _average_precision(answer: Callable[[Sequence[int]], Any]) -> str | None:
     return mistake
 
 
-@exercise("0.3", praise="Finding somebody where they just stood proves nothing.")
-def _camera_rule(answer: Any) -> str | None:
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in ("a", "b", "c", "d"):
-        return 'give one of the letters "a", "b", "c" and "d"'
-    return {
+choice(
+    "0.3",
+    {
         "a": "there are more pictures to rank, but look at the numbers: it rises",
         "b": None,
         "c": "the descriptors stay, but which pictures count does not; look at the "
         "numbers above",
         "d": "queries are not in the gallery, so none finds itself, and rank-1 stays "
         "below 100 %; what is found are other pictures from the same camera",
-    }[letter]
+    },
+    praise="Finding somebody where they just stood proves nothing.",
+)
 
 
 def _close(got: float, want: float, given: object) -> str | None:

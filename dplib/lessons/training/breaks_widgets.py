@@ -1,4 +1,4 @@
-"""The break-it gallery: diagnose broken trainings, on the drawings of plots_breaks."""
+"""The break-it gallery: diagnose broken trainings, on ``breaks_figures``' drawings."""
 
 from __future__ import annotations
 
@@ -54,13 +54,5 @@ def gallery(*, seed: int = 0) -> ipywidgets.Widget:
     guess.observe(judge, names="value")
     result.observe(draw, names="value")
     turn()
-    wrap = {"flex_flow": "row wrap"}
-    return ipywidgets.VBox(
-        [
-            ipywidgets.HBox([letter, result], layout=wrap),
-            picture,
-            guess,
-            verdict,
-            total,
-        ]
-    )
+    row = view.row([letter, result])
+    return ipywidgets.VBox([row, picture, guess, verdict, total])

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dplib.lessons.checks import exercise
+from dplib.lessons.checks import choice, exercise
 from dplib.lessons.training.branchgrads import cosines
 
 # Slopes of three losses at fb [2, 3]: two pictures that differ in length by far
@@ -167,12 +167,9 @@ def _clip(answer: Callable[[list[Tensor], float], Any]) -> str | None:
     return None
 
 
-@exercise("5.4", praise="Adam's memory is part of the run.")
-def _fresh(answer: Any) -> str | None:
-    letter = answer.strip().lower() if isinstance(answer, str) else ""
-    if letter not in ("a", "b", "c", "d"):
-        return 'give one of the letters "a", "b", "c" and "d"'
-    return {
+choice(
+    "5.4",
+    {
         "a": "the first loss after the stop is the same in both, so the batch and the "
         "weights are; batches follow from (seed, epoch), whoever trains",
         "b": "BatchNorm's running statistics are in the model's state, which both runs "
@@ -180,7 +177,9 @@ def _fresh(answer: Any) -> str | None:
         "c": None,
         "d": "up to decay_start the rate is constant, and the stop was before that: "
         "both go on at the same rate",
-    }[letter]
+    },
+    praise="Adam's memory is part of the run.",
+)
 
 
 def _list(given: Any) -> list[Tensor] | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import ipywidgets
 from torch import Tensor
 
-from dplib import plots
+from dplib import DplibError
 from dplib.lessons import view
 from dplib.lessons.blstm_branch import shortruns
 from dplib.lessons.training import figures
@@ -51,41 +51,25 @@ def lambda_sliders(
     """
     made: dict[Weights, Columns] = dict(known or {})
     names = ("λ1 BtR", "λ2 BpI", "λ3 BgI")
-    sliders = [
-        ipywidgets.FloatSlider(
-            value=1,
-            min=0,
-            max=5,
-            step=0.25,
-            description=name,
-            continuous_update=False,
-        )
-        for name in names
-    ]
-    text = ipywidgets.HTML()
-    picture = view.picture()
+    sliders = [view.slider(name, 0, 5, 1, step=0.25) for name in names]
+    page = view.View(sliders)
 
     def columns(weights: Weights) -> Columns:
         if weights not in made:
             made[weights] = short_run(preset, images, labels, weights, iterations)
         return made[weights]
 
-    def draw(change: object = None) -> None:
+    def draw() -> None:
         weights = (sliders[0].value, sliders[1].value, sliders[2].value)
         if not any(weights):
-            text.value = "All three are 0: there is nothing to train. Raise one."
-            return
+            raise DplibError("All three are 0: there is nothing to train. Raise one.")
         if weights not in made:
-            text.value = f"{_lambdas(weights)}: training …"
+            page.say(f"{_lambdas(weights)}: training …")
         runs = {"all λ = 1": columns(ONES), "the sliders'": columns(weights)}
-        text.value = describe(weights, runs["the sliders'"])
-        picture.value = plots.png(figures.loss_curves(runs, len(set(labels)), BLOCK))
+        page.say(describe(weights, runs["the sliders'"]))
+        page.show(figures.loss_curves(runs, len(set(labels)), BLOCK))
 
-    for slider in sliders:
-        slider.observe(draw, names="value")
-    draw()
-    row = ipywidgets.Box(sliders, layout={"flex_flow": "row wrap"})
-    return ipywidgets.VBox([row, text, picture])
+    return page.follow(draw)
 
 
 def describe(weights: Weights, columns: Mapping[str, Sequence[float]]) -> str:

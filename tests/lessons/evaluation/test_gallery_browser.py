@@ -13,7 +13,7 @@ def test_slider_changes_label_and_picture(tmp_path: Path) -> None:
     exec(browser.RANKED, scope)
     result = scope["result"]
     with browser.notebook(tmp_path, [browser.RANKED, WIDGET]) as page:
-        label = page.locator(".widget-label", has_text="pid ").first
+        label = page.locator(".widget-html-content", has_text="pid ").first
         before = label.inner_text()
         browser.press(page)
         said = label.inner_text()

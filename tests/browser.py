@@ -1,4 +1,7 @@
-"""A notebook in JupyterLab in a real browser, for the tests of widgets."""
+"""Notebooks in JupyterLab in a real browser, for the tests of widgets.
+
+JupyterLab is started once (the fixture ``lab`` of tests/lessons/conftest.py).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import nbformat
 import pytest
@@ -29,6 +32,7 @@ FLAGS = [
 ]
 PICTURE = ".jp-OutputArea img.widget-image"
 HANDLE = ".widget-slider .noUi-handle"
+TOKEN = "t"
 
 
 def find(chromium: Any) -> str:
@@ -47,48 +51,75 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
-@contextlib.contextmanager
-def notebook(
-    tmp_path: Path, cells: Sequence[str], *, width: int = 1280, height: int = 900
-) -> Iterator[Any]:
-    """A playwright page in which ``cells`` have run and the first picture is there.
+class Lab(NamedTuple):
+    """A JupyterLab that runs, the folder it serves, and a browser to see it in."""
 
-    The cells can import dplib and find the checkout's ToyMarket by
-    ``workspace.folders()``. Errors of the page fail the test when the block ends.
-    """
+    address: str
+    folder: Path
+    executable: str  # the browser's
+    profile: Path  # its cache lasts from test to test
+
+
+@contextlib.contextmanager
+def lab(root: Path) -> Iterator[Lab]:
+    """Start JupyterLab in ``root``, with settings of its own, and end it afterwards."""
     try:
         from playwright import sync_api
     except ImportError:
         missing("playwright is not installed: pip install playwright")
+    with sync_api.sync_playwright() as p:
+        executable = find(p.chromium)
+    work = root / "work"
+    work.mkdir()
+    with _server(root, work) as address:
+        yield Lab(address, work, executable, root / "profile")
+
+
+@contextlib.contextmanager
+def notebook(
+    lab: Lab, cells: Sequence[str], *, width: int = 1280, height: int = 900
+) -> Iterator[Any]:
+    """A playwright page in which ``cells`` have run and the first picture is there.
+
+    The notebook is a file of its own with a kernel of its own, which ends with the
+    block. The cells can import dplib and find the checkout's ToyMarket by
+    ``workspace.folders()``. Errors of the page fail the test when the block ends.
+    """
+    from playwright import sync_api
+
     root = str(Path(__file__).resolve().parents[1])
     start = f"import sys; sys.path.insert(0, {root!r})"
     code = [nbformat.v4.new_code_cell(c) for c in (start, *cells)]
     nb = nbformat.v4.new_notebook(cells=code)
     nb.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    work = tmp_path / "work"
-    work.mkdir()
-    nbformat.write(nb, work / "nb.ipynb")
-    with sync_api.sync_playwright() as p:
-        executable = find(p.chromium)
-        with _lab(tmp_path, work) as address:
-            browser = p.chromium.launch(executable_path=executable, args=FLAGS)
-            page = browser.new_page(viewport={"width": width, "height": height})
-            errors: list[str] = []
-            page.on("pageerror", lambda e: errors.append(str(e)))
-            page.goto(address)
-            page.locator(".jp-Notebook").wait_for(timeout=120_000)
-            page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_text("Run All Cells", exact=True).click()
-            try:
-                page.locator(PICTURE).first.wait_for(timeout=180_000)
-            except sync_api.TimeoutError:
-                page.screenshot(path=tmp_path / "no_widget.png")
-                said = page.locator("body").inner_text()[-3000:]
-                raise AssertionError(said) from None
-            yield page
-            assert not errors, errors
-            browser.close()
+    name = f"nb{len(list(lab.folder.iterdir()))}.ipynb"
+    nbformat.write(nb, lab.folder / name)
+    # Playwright ends with the test: it would leave an event loop running, in which no
+    # other test of this process could call asyncio.run.
+    with sync_api.sync_playwright() as p, _kernels_end(lab):
+        context = p.chromium.launch_persistent_context(
+            lab.profile,
+            executable_path=lab.executable,
+            args=FLAGS,
+            viewport={"width": width, "height": height},
+        )
+        page = context.pages[0]
+        errors: list[str] = []
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.goto(f"{lab.address}/lab/tree/{name}?token={TOKEN}&reset")
+        page.locator(".jp-Notebook").wait_for(timeout=120_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        try:
+            page.locator(PICTURE).first.wait_for(timeout=180_000)
+        except sync_api.TimeoutError:
+            page.screenshot(path=lab.folder / f"{name}.png")
+            said = page.locator("body").inner_text()[-3000:]
+            raise AssertionError(said) from None
+        yield page
+        assert not errors, errors
+        context.close()
 
 
 def press(page: Any, key: str = "ArrowRight", *, slider: int = 0, n: int = 0) -> None:
@@ -123,12 +154,12 @@ def changed(page: Any, n: int = 0) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _lab(tmp_path: Path, work: Path) -> Iterator[str]:
-    """The address of nb.ipynb in a JupyterLab that has settings of its own."""
+def _server(root: Path, work: Path) -> Iterator[str]:
+    """The address of a JupyterLab that has settings of its own and serves ``work``."""
     env = dict(os.environ)
     for kind in ("CONFIG", "DATA", "RUNTIME"):
-        env[f"JUPYTER_{kind}_DIR"] = str(tmp_path / kind)
-    settings = tmp_path / "DATA" / "lab" / "settings"
+        env[f"JUPYTER_{kind}_DIR"] = str(root / kind)
+    settings = root / "DATA" / "lab" / "settings"
     settings.mkdir(parents=True)
     (settings / "overrides.json").write_text(
         json.dumps(  # with windowing, cells off the screen are not in the page
@@ -141,18 +172,35 @@ def _lab(tmp_path: Path, work: Path) -> Iterator[str]:
             }
         )
     )
-    log = tmp_path / "lab.log"
+    log = root / "lab.log"
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
-    command += ["--ip=127.0.0.1", "--port=0", "--IdentityProvider.token=t"]
-    command += [f"--LabApp.user_settings_dir={tmp_path / 'user'}"]
+    command += ["--ip=127.0.0.1", "--port=0", f"--IdentityProvider.token={TOKEN}"]
+    command += [f"--LabApp.user_settings_dir={root / 'user'}"]
     command += [f"--LabApp.app_settings_dir={settings}"]
     with log.open("w") as f:
         server = subprocess.Popen(command, cwd=work, env=env, stdout=f, stderr=f)
     try:
-        yield _address(log, server) + "/lab/tree/nb.ipynb?token=t&reset"
+        yield _address(log, server)
     finally:
         server.terminate()
         server.wait()
+
+
+@contextlib.contextmanager
+def _kernels_end(lab: Lab) -> Iterator[None]:
+    """Kernels outlive the page that started them; here they end with the block."""
+    try:
+        yield
+    finally:
+        with _ask(lab.address, "api/sessions") as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            _ask(lab.address, f"api/sessions/{session['id']}", "DELETE").close()
+
+
+def _ask(address: str, path: str, method: str = "GET") -> Any:
+    url = f"{address}/{path}?token={TOKEN}"
+    return urllib.request.urlopen(urllib.request.Request(url, method=method))
 
 
 def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
@@ -160,7 +208,7 @@ def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
         found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
         if found:
             try:
-                urllib.request.urlopen(f"{found[0]}/api?token=t")
+                _ask(found[0], "api").close()
                 return found[0]
             except OSError:
                 pass

@@ -1,7 +1,6 @@
 """Figures say in words and signs what they show in colour."""
 
 import io
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dplib import DplibError, plots
-from dplib.lessons.evaluation import figures
-from dplib.lessons.training import figures as training_figures
 
 ALT = "A long enough text that says what the figure shows and what follows from it."
 
@@ -97,68 +94,3 @@ def test_ranked_gallery_refuses_lists_of_other_lengths() -> None:
         plots.ranked_gallery(picture(0), [picture(1)], [True, False], [False])
     with pytest.raises(DplibError, match="gallery list is empty"):
         plots.ranked_gallery(picture(0), [], [], [])
-
-
-def history(n: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "iteration": i,
-            "lr": 3e-4,
-            "ranking": 0.7 / (i + 1),
-            "part": None,
-            "global": 4.0 - i / n,
-            "active": 1 - i / n,
-        }
-        for i in range(n)
-    ]
-
-
-def test_training_curves_show_chance_and_leave_out_absent_branches() -> None:
-    fig = training_figures.training_curves(history(120), 150)
-    losses, active, _ = fig.axes
-    labels = {str(line.get_label()) for line in losses.get_lines()}
-    assert "guessing, ln 150" in labels and "BgI, whole image" in labels
-    assert not any("BpI" in label for label in labels)
-    (chance,) = (x for x in losses.get_lines() if "ln 150" in str(x.get_label()))
-    assert chance.get_ydata()[0] == pytest.approx(math.log(150))
-    assert max(active.get_lines()[0].get_ydata()) == pytest.approx(100)
-    for ax in fig.axes:
-        assert (
-            ax.get_title() and ax.get_xlabel() and ax.get_ylabel() and ax.get_legend()
-        )
-
-
-def test_running_mean_is_over_the_last_fiftieth() -> None:
-    y = np.arange(200.0)
-    y[10] = np.nan
-    smooth = training_figures._smooth(y)  # over 4 values
-    assert smooth[0] == 0 and smooth[1] == 0.5
-    assert smooth[100] == pytest.approx(np.mean([97, 98, 99, 100]))
-    assert smooth[12] == pytest.approx(np.mean([9, 11, 12]))
-
-
-def test_training_curves_need_an_iteration() -> None:
-    with pytest.raises(DplibError, match="no iteration"):
-        training_figures.training_curves([], 150)
-
-
-def test_cmc_curve_names_its_curves() -> None:
-    curves = {"ours": torch.tensor([0.5, 0.75, 1.0]), "chance": [0.1, 0.2, 0.3]}
-    fig = figures.cmc_curve(curves, max_rank=2)
-    assert "ours: rank-1 50.0 %" in texts(fig) and "chance: rank-1 10.0 %" in texts(fig)
-    assert list(fig.axes[0].get_lines()[0].get_ydata()) == [50, 75]
-    assert "model: rank-1 50.0 %" in texts(figures.cmc_curve(curves["ours"]))
-
-
-def test_average_precision_is_the_area_of_the_blocks() -> None:
-    fig = figures.average_precision_steps(torch.tensor([3, 1]))
-    blocks = fig.axes[0].patches
-    area = sum(b.get_width() * b.get_height() for b in blocks)  # type: ignore[attr-defined]
-    assert area == pytest.approx((1 / 1 + 2 / 3) / 2)
-    assert "AP = 0.833" in texts(fig) and "83.3 %" in texts(fig)
-
-
-@pytest.mark.parametrize("ranks", [[], [0, 2]])
-def test_average_precision_refuses(ranks: list[int]) -> None:
-    with pytest.raises(DplibError, match="from 1 up"):
-        figures.average_precision_steps(ranks)

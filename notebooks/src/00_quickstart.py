@@ -34,8 +34,8 @@ import torch
 
 from dplib import datasets, descriptors, evaluation, plots, presets, training
 from dplib.lessons.checks import check, predict, reveal
+from dplib.lessons.evaluation import curves, widgets
 from dplib.lessons.evaluation import figures as evaluation_figures
-from dplib.lessons.evaluation import widgets
 from dplib.lessons.training import figures as training_figures
 
 started = time.perf_counter()
@@ -332,7 +332,7 @@ reveal("0.p2", round(100 * result.rank1, 1), within=5, unit="%")
 
 # %%
 plots.show(
-    evaluation_figures.cmc_curve({name: r.cmc for name, r in table.items()}),
+    curves.cmc_curve({name: r.cmc for name, r in table.items()}),
     alt="""Share of queries with a right match among the first k, for k from 1 to 20.
     The trained Deep-Person model's curve lies far above those of the colour
     histogram, the untrained net and chance, which stay near the bottom.""",

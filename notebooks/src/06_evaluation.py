@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from dplib import checkpoints, datasets, descriptors, evaluation, plots, samples
 from dplib.descriptors import Descriptors
 from dplib.lessons.checks import check, predict, reveal
-from dplib.lessons.evaluation import figures
+from dplib.lessons.evaluation import curves, figures
 
 # %% [markdown]
 # ## 1 · One query, by hand
@@ -190,7 +190,7 @@ print(f"all {len(mine)} queries agree with dplib in rank-1, AP and INP")
 result = evaluation.evaluate(query, gallery)
 print(f"rank-1 {result.rank1:.1%}   mAP {result.map:.1%}   mINP {result.minp:.1%}")
 plots.show(
-    figures.cmc_curve({"toy net": result.cmc}),
+    curves.cmc_curve({"toy net": result.cmc}),
     alt="""The CMC of the toy net from rank 1 to 20. It starts below 90 percent and
     rises quickly: within the first five pictures almost every query has met a true
     match, and the rest of the curve is nearly flat.""",
@@ -343,9 +343,7 @@ levels = [1000, 100, 50, 20, 10, 5, 3, 2, 1]
 favour = [rank1(coarse(n), torch.less) for n in levels]
 against = [rank1(coarse(n), torch.less_equal) for n in levels]
 plots.show(
-    figures.tie_curves(
-        levels, {"match first (<)": favour, "wrong first (<=)": against}
-    ),
+    curves.tie_curves(levels, {"match first (<)": favour, "wrong first (<=)": against}),
     alt="""Rank-1 against the number of values that a distance can take, from 1000
     to 1. Both rules start at the same height. With the match first, rank-1 rises to
     100 percent at one single value; with the wrong picture first, it falls to 0.""",
@@ -481,7 +479,7 @@ reveal("6.p2", round(float(times), 1), within=0.2, unit="times")
 
 # %%
 plots.show(
-    figures.bootstrap_draws(draws, result.map, measure="mAP"),
+    curves.bootstrap_draws(draws, result.map, measure="mAP"),
     alt="""Two histograms of mAP over 2000 bootstrap draws, centred on the measured
     value. Drawing people spreads visibly wider than drawing queries, whose interval
     is about two thirds as wide and so promises too much.""",

@@ -1,4 +1,4 @@
-"""Figures of lesson 6: ranked lists, CMC and the two average precisions."""
+"""Figures of one ranking: the list, its average precision, the ranks of its matches."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,36 +16,19 @@ from dplib import DplibError
 from dplib.plots import PALETTE, RIGHT, UNCOUNTED, WRONG, Picture, _array, _picture
 from dplib.samples import JUNK
 
+# Behind words that lie on a drawing
+PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+STYLES = (("blue", "o"), ("vermilion", "s"), ("green", "D"), ("purple", "^"))
 
-def cmc_curve(
-    curves: Mapping[str, Any] | Any, *, max_rank: int = 20, title: str = "CMC"
-) -> Figure:
-    """Share of queries with a right match among the first k, for k up to `max_rank`.
 
-    `curves` is one CMC (a sequence of shares in [0, 1]) or a mapping of names to them.
-    """
-    named = dict(curves) if isinstance(curves, Mapping) else {"model": curves}
-    fig = Figure((5.5, 3.4), layout="constrained")
-    ax = fig.subplots()
-    colors = [PALETTE[c] for c in ("blue", "vermilion", "green", "purple", "orange")]
-    markers, styles = "osD^v", ("-", "--", "-.", ":")
-    for i, (name, curve) in enumerate(named.items()):
-        y = 100 * np.asarray(torch.as_tensor(curve, dtype=torch.float64))[:max_rank]
-        ax.plot(
-            np.arange(1, len(y) + 1),
-            y,
-            color=colors[i % 5],
-            marker=markers[i % 5],
-            ls=styles[i % 4],
-            ms=4,
-            label=f"{name}: rank-1 {y[0]:.1f} %",
+def _ranks(match_ranks: Any) -> list[int]:
+    """The ranks, ascending; refused when there are none or one is below 1."""
+    ranks = sorted(int(r) for r in torch.as_tensor(match_ranks).flatten())
+    if not ranks or ranks[0] < 1:
+        raise DplibError(
+            f"match_ranks are the ranks of the true matches, from 1 up; got {ranks}."
         )
-    ax.set(title=title, xlabel="rank k", ylabel="queries with a match up to k (%)")
-    ax.set_ylim(0, 102)
-    ax.set_xticks([1, *range(5, max_rank + 1, 5)])
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
-    return fig
+    return ranks
 
 
 def average_precision_steps(match_ranks: Any, *, title: str = "") -> Figure:
@@ -55,11 +38,7 @@ def average_precision_steps(match_ranks: Any, *, title: str = "") -> Figure:
     r, adds a block of width 1/n and height k/r: AP is the area of the blocks (the step
     rule; the trapezoid rule joins the precisions by straight lines instead).
     """
-    ranks = sorted(int(r) for r in torch.as_tensor(match_ranks).flatten())
-    if not ranks or ranks[0] < 1:
-        raise DplibError(
-            f"match_ranks are the ranks of the true matches, from 1 up; got {ranks}."
-        )
+    ranks = _ranks(match_ranks)
     n = len(ranks)
     heights = [k / r for k, r in enumerate(ranks, 1)]
     ap = sum(heights) / n
@@ -90,21 +69,6 @@ def average_precision_steps(match_ranks: Any, *, title: str = "") -> Figure:
     )
     ax.legend(fontsize=8, loc="upper right")
     return fig
-
-
-# Behind words that lie on a drawing
-PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
-STYLES = (("blue", "o"), ("vermilion", "s"), ("green", "D"), ("purple", "^"))
-
-
-def _ranks(match_ranks: Any) -> list[int]:
-    """The ranks, ascending; refused when there are none or one is below 1."""
-    ranks = sorted(int(r) for r in torch.as_tensor(match_ranks).flatten())
-    if not ranks or ranks[0] < 1:
-        raise DplibError(
-            f"match_ranks are the ranks of the true matches, from 1 up; got {ranks}."
-        )
-    return ranks
 
 
 def ranking_strip(
@@ -323,88 +287,3 @@ def _show(ax: Axes, array: Any, words: str, border: str | None) -> None:
     ax.set_axis_on()
     _picture(ax, array, border)
     ax.set_title(words, fontsize=8.5, pad=2, color=border or "black")
-
-
-def bootstrap_draws(
-    draws: Mapping[str, Any],
-    measured: float,
-    *,
-    level: float = 0.95,
-    measure: str = "rank-1",
-) -> Figure:
-    """The spread of a measure over bootstrap draws, one histogram per way of drawing.
-
-    `draws` maps a name to the measure in each draw, a share in [0, 1]; `measured` is
-    the measure itself. Brackets hold the middle `level` of the draws.
-    """
-    if not draws:
-        raise DplibError("bootstrap_draws got no draws: there is nothing to show.")
-    values = {name: 100 * np.asarray(d, dtype=float) for name, d in draws.items()}
-    every = np.concatenate(list(values.values()))
-    bins = np.linspace(every.min(), every.max() + 1e-9, 41)
-    fig = Figure((7.5, 3.2), layout="constrained")
-    ax = fig.subplots()
-    top = 0.0
-    for i, (name, d) in enumerate(values.items()):
-        color, line = (("blue", "-"), ("vermilion", "--"), ("green", ":"))[i % 3]
-        low, high = np.quantile(d, [(1 - level) / 2, (1 + level) / 2])
-        label = f"{name}: {low:.1f} to {high:.1f} %"
-        ax.hist(
-            d,
-            bins=bins.tolist(),
-            histtype="step",
-            color=PALETTE[color],
-            ls=line,
-            lw=1.8,
-            label=label,
-        )
-        top = max(top, np.histogram(d, bins)[0].max())
-        values[name] = np.array([low, high])
-    for i, (low, high) in enumerate(values.values()):
-        color = ("blue", "vermilion", "green")[i % 3]
-        y = top * (1.08 + 0.08 * i)
-        ax.plot([low, high], [y, y], color=PALETTE[color], marker="|", ms=9, lw=2)
-    ax.axvline(100 * measured, color="black", lw=1, ls="-.", label="measured")
-    ax.set(
-        title=f"{measure} over bootstrap draws; brackets: {100 * level:.0f} %",
-        xlabel=f"{measure} (%)",
-        ylabel="draws",
-        ylim=(0, top * (1.12 + 0.08 * len(values))),
-    )
-    ax.legend(fontsize=8.5, loc="upper left", bbox_to_anchor=(1, 1))
-    return fig
-
-
-def tie_curves(levels: Sequence[int], curves: Mapping[str, Sequence[float]]) -> Figure:
-    """A measure against how many values a distance may take: what ties do.
-
-    `levels` are the numbers of distinct distances, finest first; `curves` maps a rule
-    for ties to the measure (a share in [0, 1]) at each level.
-    """
-    for name, values in curves.items():
-        if len(values) != len(levels):
-            raise DplibError(f"{name}: {len(values)} values for {len(levels)} levels.")
-    fig = Figure((6.5, 3.4), layout="constrained")
-    ax = fig.subplots()
-    lines = ("-", "--", ":", "-.")
-    for i, (name, values) in enumerate(curves.items()):
-        color, marker = STYLES[i % len(STYLES)]
-        y = [100 * float(v) for v in values]
-        ax.plot(
-            range(len(levels)),
-            y,
-            marker=marker,
-            color=PALETTE[color],
-            ls=lines[i % 4],
-            label=name,
-        )
-    ax.set_xticks(range(len(levels)), [f"{n:,}" for n in levels])
-    ax.set(
-        title="The same descriptors, coarser and coarser distances",
-        xlabel="how many different values a distance can take",
-        ylabel="rank-1 (%)",
-        ylim=(-3, 103),
-    )
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8.5, title="at equal distance", title_fontsize=8.5)
-    return fig

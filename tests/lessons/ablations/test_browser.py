@@ -1,7 +1,5 @@
 """Lesson 7's explorer in a real browser, on the records that are shipped."""
 
-from pathlib import Path
-
 import browser
 
 from dplib.evidence import claims, report
@@ -16,7 +14,7 @@ few = [r for r in found.records if lone.get(r["variant"], r["seed"]) == r["seed"
 found = replace(found, records=few)"""
 
 
-def test_comparison_explorer(tmp_path: Path) -> None:
+def test_comparison_explorer(lab: browser.Lab) -> None:
     """Each control changes the picture, and the text is what ``evidence`` gives."""
     found = report.load()
     sides = widgets.choices(found)
@@ -25,7 +23,7 @@ def test_comparison_explorer(tmp_path: Path) -> None:
     ]
     most = len(seeds_of[0] & seeds_of[1])
     cell = "widgets.comparison_explorer(found)"
-    with browser.notebook(tmp_path, [SET_UP, cell]) as page:
+    with browser.notebook(lab, [SET_UP, cell]) as page:
 
         def shows(more: str, less: str, measure: str, seeds: int) -> None:
             pair = sides[more], sides[less]

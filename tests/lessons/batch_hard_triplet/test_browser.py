@@ -26,11 +26,11 @@ def expected(flat: FlatEmbedding, step: int, settings: Settings) -> str:
     return f"loss {r.loss.item():.4f}, {r.active.item():.1%} of {len(index)} triplets"
 
 
-def test_play_margin_and_reset(tmp_path: Path) -> None:
+def test_play_margin_and_reset(lab: browser.Lab, tmp_path: Path) -> None:
     """Each number shown is dplib's for the step that is shown; the picture changes."""
     flat, settings = FlatEmbedding(), Settings()
     flat.train(150, settings)
-    with browser.notebook(tmp_path, [WIDGET]) as page:
+    with browser.notebook(lab, [WIDGET]) as page:
         start = said(page)
         assert expected(flat, 0, settings) in start
         browser.press(page, slider=0)  # one step

@@ -1,7 +1,5 @@
 """Lesson 3's widgets in a real browser: keys move their sliders."""
 
-from pathlib import Path
-
 import browser
 
 from dplib.seeing import gates
@@ -21,14 +19,14 @@ trace = gates.trace(context.lstm, s)
 """
 
 
-def test_gate_inspector(tmp_path: Path) -> None:
+def test_gate_inspector(lab: browser.Lab) -> None:
     """Each control shows the gates of what it has chosen: the trace's numbers."""
     scope: dict[str, object] = {}
     exec(SET_UP, scope)
     trace = scope["trace"]
     assert isinstance(trace, gates.Trace)
     cell = "widgets.gate_inspector(images, trace)"
-    with browser.notebook(tmp_path, [SET_UP, cell]) as page:
+    with browser.notebook(lab, [SET_UP, cell]) as page:
 
         def shows(where: str, layer: int, direction: int, unit: int) -> None:
             said = " ".join(page.locator(".widget-html").first.inner_text().split())
@@ -50,12 +48,12 @@ def test_gate_inspector(tmp_path: Path) -> None:
         shows("layer 2, foot → head", 1, 1, 1)
 
 
-def test_row_cover(tmp_path: Path) -> None:
+def test_row_cover(lab: browser.Lab) -> None:
     """Row and person: which outputs move, as ``gates.moved`` has it."""
     scope: dict[str, object] = {}
     exec(SET_UP, scope)
     cell = "widgets.row_cover(images, s, {'BLSTM': context, 'FC rows': rows})"
-    with browser.notebook(tmp_path, [SET_UP, cell]) as page:
+    with browser.notebook(lab, [SET_UP, cell]) as page:
         for slider, person in ((0, 0), (1, 1)):
             browser.press(page, slider=slider)
             said = " ".join(page.locator(".widget-html").first.inner_text().split())

@@ -36,9 +36,11 @@ def box(share: float, ratio: float) -> str:
 
 
 @pytest.mark.parametrize("width", [1280, 800])
-def test_slider_changes_box_and_picture(tmp_path: Path, width: int) -> None:
+def test_slider_changes_box_and_picture(
+    lab: browser.Lab, tmp_path: Path, width: int
+) -> None:
     """The text states the box that dplib draws; it and the picture follow the keys."""
-    with browser.notebook(tmp_path, [SET_UP, WIDGET], width=width) as page:
+    with browser.notebook(lab, [SET_UP, WIDGET], width=width) as page:
         text = page.locator(".widget-html-content", has_text="of the area").first
         for slider, share, ratio in ((0, 0.81, 2.2), (1, 0.81, 2.25)):
             browser.press(page, slider=slider)

@@ -20,7 +20,9 @@ widgets.ranking_explorer(
 """
 
 
-def test_each_control_changes_text_and_pictures(tmp_path: Path) -> None:
+def test_each_control_changes_text_and_pictures(
+    lab: browser.Lab, tmp_path: Path
+) -> None:
     """The text is that of the result shown; both pictures follow each control."""
     scope: dict[str, Any] = {}
     exec(browser.RANKED + RESULTS, scope)
@@ -31,7 +33,7 @@ def test_each_control_changes_text_and_pictures(tmp_path: Path) -> None:
         "worst AP first": int(plain.argsort()[1]),
         "re-ranking harms most": int((flipped.ap - plain).argsort()[1]),
     }
-    with browser.notebook(tmp_path, [browser.RANKED, RESULTS + WIDGET]) as page:
+    with browser.notebook(lab, [browser.RANKED, RESULTS + WIDGET]) as page:
         text = page.locator(".widget-html-content", has_text="pid ").first
         assert text.inner_text() == describe(scope["result"], 0, queries, "near")
         with browser.changed(page, 1):

@@ -100,22 +100,18 @@ def test_reciprocal_neighbours_are_marked() -> None:
         figures.reciprocal_neighbours(images, order[:2], 0, 2, right)
 
 
-def test_bootstrap_draws_say_their_intervals() -> None:
-    draws = {"narrow": np.linspace(0.4, 0.6, 201), "wide": np.linspace(0.3, 0.7, 201)}
-    fig = figures.bootstrap_draws(draws, 0.5, level=0.9, measure="mAP")
-    said = texts(fig)
-    assert "narrow: 41.0 to 59.0 %" in said and "wide: 32.0 to 68.0 %" in said
-    assert "90 %" in said and "mAP" in said
-    with pytest.raises(DplibError, match="no draws"):
-        figures.bootstrap_draws({}, 0.5)
+def test_average_precision_is_the_area_of_the_blocks() -> None:
+    fig = figures.average_precision_steps(torch.tensor([3, 1]))
+    blocks = fig.axes[0].patches
+    area = sum(b.get_width() * b.get_height() for b in blocks)  # type: ignore[attr-defined]
+    assert area == pytest.approx((1 / 1 + 2 / 3) / 2)
+    assert "AP = 0.833" in texts(fig) and "83.3 %" in texts(fig)
 
 
-def test_tie_curves_are_in_percent() -> None:
-    fig = figures.tie_curves([100, 1], {"<": [0.8, 1.0], "<=": [0.8, 0.0]})
-    first, second = (list(x.get_ydata()) for x in fig.axes[0].get_lines())
-    assert first == [80, 100] and second == [80, 0]
-    with pytest.raises(DplibError, match="<: 1 values for 2 levels"):
-        figures.tie_curves([100, 1], {"<": [0.8]})
+@pytest.mark.parametrize("ranks", [[], [0, 2]])
+def test_average_precision_refuses(ranks: list[int]) -> None:
+    with pytest.raises(DplibError, match="from 1 up"):
+        figures.average_precision_steps(ranks)
 
 
 def test_same_figure_same_bytes() -> None:

@@ -7,12 +7,12 @@ import browser
 WIDGET = "widgets.ranked_gallery(result, samples[:8], samples)"
 
 
-def test_slider_changes_label_and_picture(tmp_path: Path) -> None:
+def test_slider_changes_label_and_picture(lab: browser.Lab, tmp_path: Path) -> None:
     """Moving the slider shows the next query's AP and match ranks, and its list."""
     scope: dict[str, object] = {}
     exec(browser.RANKED, scope)
     result = scope["result"]
-    with browser.notebook(tmp_path, [browser.RANKED, WIDGET]) as page:
+    with browser.notebook(lab, [browser.RANKED, WIDGET]) as page:
         label = page.locator(".widget-html-content", has_text="pid ").first
         before = label.inner_text()
         browser.press(page)

@@ -24,7 +24,7 @@ SHIFTS = "widgets.shift_explorer(net, [1, 2, 3])"
 
 
 @pytest.mark.parametrize("width", [1280, 800])
-def test_field_explorer(tmp_path: Path, width: int) -> None:
+def test_field_explorer(lab: browser.Lab, tmp_path: Path, width: int) -> None:
     """Row, image, layer, backbone: the text is dplib's, the picture changes."""
     scope: dict[str, object] = {}
     exec(SET_UP, scope)
@@ -36,7 +36,7 @@ def test_field_explorer(tmp_path: Path, width: int) -> None:
         one = widgets.resized(images[image - 1 : image], net.image_size)  # type: ignore[index]
         return widgets.explored(net, one, row, layer).words()
 
-    with browser.notebook(tmp_path, [SET_UP, FIELDS], width=width) as page:
+    with browser.notebook(lab, [SET_UP, FIELDS], width=width) as page:
         text = page.locator(".widget-html-content").first
         assert text.inner_text() == words(1, 4, "layer4")
         browser.assert_own_size(page)
@@ -54,10 +54,10 @@ def test_field_explorer(tmp_path: Path, width: int) -> None:
         page.screenshot(path=tmp_path / "fields.png")
 
 
-def test_shift_explorer(tmp_path: Path) -> None:
+def test_shift_explorer(lab: browser.Lab, tmp_path: Path) -> None:
     """The person moved down, then right; then another person, another camera."""
     net = checkpoints.load("toy")
-    with browser.notebook(tmp_path, [SET_UP, SHIFTS], width=800) as page:
+    with browser.notebook(lab, [SET_UP, SHIFTS], width=800) as page:
         text = page.locator(".widget-html-content").first
         start = widgets.shifted(net, 1, 1, 0.0, 0.0)
         assert text.inner_text() == start.words()

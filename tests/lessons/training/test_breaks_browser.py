@@ -9,10 +9,10 @@ from dplib.lessons.training.breaks import Quiz
 WIDGET = "from dplib.lessons.training import breaks_widgets\nbreaks_widgets.gallery()"
 
 
-def test_a_diagnosis_is_judged_and_counted(tmp_path: Path) -> None:
+def test_a_diagnosis_is_judged_and_counted(lab: browser.Lab, tmp_path: Path) -> None:
     """What the page says is what dplib says; letter and result change the picture."""
     quiz = Quiz()
-    with browser.notebook(tmp_path, [WIDGET], width=800) as page:
+    with browser.notebook(lab, [WIDGET], width=800) as page:
         letter, guess = (page.locator(".widget-dropdown select").nth(i) for i in (0, 1))
         with browser.changed(page):
             letter.select_option("C")

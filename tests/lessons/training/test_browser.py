@@ -1,7 +1,5 @@
 """Lesson 5's sliders in a real browser: a key trains a net anew."""
 
-from pathlib import Path
-
 import browser
 
 from dplib.lessons.training import widgets
@@ -21,13 +19,13 @@ labels = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 """
 
 
-def test_lambda_sliders(tmp_path: Path) -> None:
+def test_lambda_sliders(lab: browser.Lab) -> None:
     """Each λ goes up by a step; the losses shown are those of dplib's short run."""
     scope: dict[str, object] = {}
     exec(SET_UP, scope)
     data = scope["preset"], scope["images"], scope["labels"]
     cell = "widgets.lambda_sliders(preset, images, labels, iterations=5)"
-    with browser.notebook(tmp_path, [SET_UP, cell]) as page:
+    with browser.notebook(lab, [SET_UP, cell]) as page:
         weights = [1.0, 1.0, 1.0]
         for i in range(3):
             browser.press(page, slider=i)

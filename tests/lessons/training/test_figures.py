@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -86,3 +88,46 @@ def test_loss_curves() -> None:
     assert fig.axes[1].texts[0].get_text().strip() == "ln 20"
     with pytest.raises(DplibError, match="no runs"):
         figures.loss_curves({}, 20, 5)
+
+
+def iterations(n: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "iteration": i,
+            "lr": 3e-4,
+            "ranking": 0.7 / (i + 1),
+            "part": None,
+            "global": 4.0 - i / n,
+            "active": 1 - i / n,
+        }
+        for i in range(n)
+    ]
+
+
+def test_training_curves_show_chance_and_leave_out_absent_branches() -> None:
+    fig = figures.training_curves(iterations(120), 150)
+    losses, active, _ = fig.axes
+    labels = {str(line.get_label()) for line in losses.get_lines()}
+    assert "guessing, ln 150" in labels and "BgI, whole image" in labels
+    assert not any("BpI" in label for label in labels)
+    (chance,) = (x for x in losses.get_lines() if "ln 150" in str(x.get_label()))
+    assert chance.get_ydata()[0] == pytest.approx(math.log(150))
+    assert max(active.get_lines()[0].get_ydata()) == pytest.approx(100)
+    for ax in fig.axes:
+        assert (
+            ax.get_title() and ax.get_xlabel() and ax.get_ylabel() and ax.get_legend()
+        )
+
+
+def test_running_mean_is_over_the_last_fiftieth() -> None:
+    y = np.arange(200.0)
+    y[10] = np.nan
+    smooth = figures._smooth(y)  # over 4 values
+    assert smooth[0] == 0 and smooth[1] == 0.5
+    assert smooth[100] == pytest.approx(np.mean([97, 98, 99, 100]))
+    assert smooth[12] == pytest.approx(np.mean([9, 11, 12]))
+
+
+def test_training_curves_need_an_iteration() -> None:
+    with pytest.raises(DplibError, match="no iteration"):
+        figures.training_curves([], 150)

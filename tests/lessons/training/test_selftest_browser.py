@@ -1,7 +1,5 @@
 """The self-test in a real browser: every question answered, wrongly, then rightly."""
 
-from pathlib import Path
-
 import browser
 
 from dplib.lessons.training import selftest
@@ -18,9 +16,9 @@ ipywidgets.Image(value=plots.png(Figure()))
 """
 
 
-def test_self_test(tmp_path: Path) -> None:
+def test_self_test(lab: browser.Lab) -> None:
     """The verdict is the question's, and the score is ``selftest.score``'s."""
-    with browser.notebook(tmp_path, [CELL, PICTURE]) as page:
+    with browser.notebook(lab, [CELL, PICTURE]) as page:
         groups = page.locator(".widget-radio-box")
         assert groups.count() == len(selftest.QUESTIONS)
         answers: dict[int, int] = {}

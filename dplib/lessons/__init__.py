@@ -1,6 +1,6 @@
-"""What the lessons need beside the paper: checks, widgets, figures.
+"""What the lessons need in addition to the paper: checks, widgets and figures.
 
-Each notebook has a room of its own, named as the notebook is.
+Each notebook has a room of its own, which has the notebook's name.
 """
 
 # in the order of the notebooks: lesson n is ROOMS[n]

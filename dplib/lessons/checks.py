@@ -1,7 +1,7 @@
-"""The checks of exercises and predictions: they print in words, and never raise.
+"""The checks of exercises and predictions: they print a verdict and never raise.
 
-The checkers of a lesson live in ``checks.py`` of its room, which is loaded when a check
-of that lesson is first asked for::
+The checkers of a lesson stand in ``checks.py`` of its room, which is imported when one
+of its exercises is checked for the first time::
 
     from dplib.lessons.checks import exercise
 
@@ -11,9 +11,10 @@ of that lesson is first asked for::
             return "you counted the queries, not the share of them"
         return None  # right
 
-A checker takes the reader's function or value and returns None when it is right, else
-the mistake in words. It need not guard against anything: a function that raises, one
-that gives back nothing yet and values of another type are dealt with here.
+A checker takes the reader's function or value. It returns None if that is right, and
+otherwise a sentence that describes the mistake. It does not have to guard against an
+answer that raises, that is still unfinished, or that has an unexpected type: those
+cases are handled here.
 """
 
 import functools
@@ -36,7 +37,10 @@ _guesses: dict[str, Any] = {}
 
 
 def exercise(id: str, *, praise: str = "") -> Callable[[_C], _C]:
-    """Register the decorated checker under `id`; `praise` follows "right"."""
+    """Register the decorated function as the checker of exercise `id`.
+
+    `praise` is printed after the word "Right".
+    """
 
     def register(checker: _C) -> _C:
         _checkers[id] = (checker, praise)
@@ -61,16 +65,16 @@ def choice(id: str, mistakes: Mapping[str, str | None], *, praise: str = "") -> 
 
 
 def ids(lesson: int) -> list[str]:
-    """The ids of all exercises of `lesson` that have a checker."""
+    """The ids of the exercises of `lesson` that have a checker, in order."""
     _load(str(lesson))
     return sorted(i for i in _checkers if i.split(".")[0] == str(lesson))
 
 
 def check(id: str, answer: Any) -> None:
-    """Print whether `answer`, a function or a value, is right, and if not, why.
+    """Print whether `answer`, a function or a value, is right, and if not, why not.
 
-    `...`, None, and a function that gives back either or raises NotImplementedError
-    count as not tried yet.
+    The exercise counts as not tried yet if the answer is `...` or None, or a function
+    that returns one of these or raises NotImplementedError.
     """
     _load(id.split(".")[0])
     if id not in _checkers:
@@ -112,11 +116,11 @@ class _NotTriedError(Exception):
 
 
 class _AnswerError(Exception):
-    """The reader's own code raised; the text says what and where."""
+    """The reader's own code raised an error; the text says which one, and where."""
 
 
 class _Watched:
-    """The reader's function; tells its own errors from those of the checker."""
+    """The reader's function, wrapped so that its errors differ from the checker's."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.last = function, None
@@ -137,7 +141,7 @@ class _Watched:
 
 
 def _in_words(error: Exception, function: Callable[..., Any]) -> str:
-    """Type and text of `error` and the line of the reader's code it came from."""
+    """The type and text of `error`, and the line of the reader's code it came from."""
     text = f"{type(error).__name__}: {_first_line(error)}"
     code = getattr(function, "__code__", None)
     found: TracebackType | None = None
@@ -164,7 +168,7 @@ def _brief(value: Any) -> str:
 
 
 def _load(lesson: str) -> None:
-    """Import the checkers of `lesson`, once."""
+    """Import the checkers of `lesson`; Python does so only once."""
     if int(lesson) < len(ROOMS):
         importlib.import_module(f"dplib.lessons.{ROOMS[int(lesson)]}.checks")
 
@@ -173,7 +177,7 @@ def _load(lesson: str) -> None:
 
 
 def predict(id: str, guess: Any) -> None:
-    """Note the reader's guess, before the result is shown; :func:`reveal` compares."""
+    """Note the reader's guess before the result is shown, for :func:`reveal`."""
     _guesses.pop(id, None)
     if guess is None or guess is ...:
         print(f"{id}  No prediction yet: put yours in place of the dots.")
@@ -183,10 +187,11 @@ def predict(id: str, guess: Any) -> None:
 
 
 def reveal(id: str, measured: Any, *, within: float = 0.0, unit: str = "") -> None:
-    """Print the reader's guess beside what came out.
+    """Print the reader's guess next to the result.
 
-    Numbers that differ by at most `within` count as agreeing; anything else is
-    compared by ``==``. Without a guess, only the result is shown.
+    A number counts as well predicted if it is at most `within` away from the result.
+    Other values are compared as text, whatever their case. If the reader has made no
+    guess, only the result is printed.
     """
     unit = f" {unit}" if unit else ""
     said = _guesses.get(id)

@@ -1,7 +1,7 @@
-"""Find the lessons, copy them for a reader, run one and watch it.
+"""Find the lessons, copy them for a reader, and run one while showing its progress.
 
-The executed notebooks lie in ``notebooks/`` of a checkout and in ``assets/lessons/`` of
-an installed wheel. tools/build_notebooks.py builds them from ``notebooks/src``.
+In a checkout the executed notebooks are in ``notebooks/``, in an installed wheel in
+``assets/lessons/``. tools/build_notebooks.py builds them from ``notebooks/src``.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from dplib import DplibError, files, workspace
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _HEADING = re.compile(r"^#{1,6} +(.+?)\s*#*$", re.M)
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
-# alt texts reach the page (nbconvert's lab template leaves them out of PNG images)
+# nbconvert's lab template leaves the alt texts of PNG images out of the page; this one
+# puts them in.
 _TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 {%- block data_png scoped -%}
 <div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
@@ -32,7 +33,7 @@ _TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 
 
 class Executed(NamedTuple):
-    """What :func:`execute` wrote, and the seconds that the cells took."""
+    """The files that :func:`execute` wrote, and how many seconds the cells took."""
 
     notebook: Path
     html: Path
@@ -40,7 +41,7 @@ class Executed(NamedTuple):
 
 
 def find_lessons() -> dict[str, Path]:
-    """All built lessons by name, such as ``00_quickstart``, in their order."""
+    """All built lessons in order: a name such as ``00_quickstart`` → its notebook."""
     root = workspace.checkout()
     folder = (
         root / "notebooks" if root else Path(__file__).parents[1] / "assets/lessons"
@@ -51,7 +52,8 @@ def find_lessons() -> dict[str, Path]:
 def find_lesson(name: str | int) -> Path:
     """One lesson by its name, its number (``0``, ``"00"``) or the start of its name.
 
-    Raises DplibError when there is none or more than one.
+    Raises:
+        DplibError: No lesson, or more than one, matches `name`.
     """
     lessons = find_lessons()
     wanted = f"{int(name):02d}" if str(name).isdigit() else str(name)
@@ -68,9 +70,18 @@ def copy_lessons(
 ) -> list[Path]:
     """Write copies without outputs into `dest`, for a reader to work in.
 
-    A file that is there already is a reader's work: it is left as it is, and said so.
-    Returns the paths written. Raises DplibError when `dest` cannot be written to or a
-    name is unknown.
+    A file that exists already holds a reader's work. It is left unchanged, and a line
+    is printed that says so.
+
+    Args:
+        dest: The folder of the copies; it is made if necessary.
+        names: Lessons as :func:`find_lesson` takes them; by default all.
+
+    Returns:
+        The paths of the files written.
+
+    Raises:
+        DplibError: `dest` cannot be written to, or a name is unknown.
     """
     nbformat = _need("nbformat")
     chosen = [find_lesson(n) for n in names] if names else [*find_lessons().values()]
@@ -103,13 +114,20 @@ def execute(
 ) -> Executed:
     """Run a lesson from its first cell to its last, in a kernel of this Python.
 
-    With `progress`, each cell is announced and what it prints appears here at once,
-    bars included. `env` is added to the kernel's environment; its working folder is
-    `cwd`, by default `out_dir`. Writes the executed notebook and its page (HTML) into
-    `out_dir`. One Ctrl-C interrupts the running cell, a second one ends the kernel.
+    The executed notebook and an HTML page of it are written to `out_dir`. The first
+    Ctrl-C interrupts the running cell, the second ends the kernel.
 
-    Raises DplibError when a cell fails or is interrupted: it names the cell, and the
-    notebook as far as it came is in `out_dir`.
+    Args:
+        notebook_path: The lesson.
+        out_dir: The folder for the results; it is made if necessary.
+        progress: Announce each cell, and show at once what it prints, progress bars
+            included.
+        env: Added to the environment of the kernel.
+        cwd: The working folder of the kernel, by default `out_dir`.
+
+    Raises:
+        DplibError: A cell failed or was interrupted. The message names the cell, and
+            the notebook up to there is in `out_dir`.
     """
     nbformat = _need("nbformat")
     path, out_dir = Path(notebook_path), Path(out_dir)
@@ -141,7 +159,11 @@ def run_cells(
     env: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> None:
-    """Execute the notebook `nb` in place; DplibError names the cell that failed."""
+    """Execute the notebook `nb` in place, as :func:`execute` does with a file.
+
+    Raises:
+        DplibError: A cell failed or was interrupted; the message names it.
+    """
     nbclient = _need("nbclient")
     relay = _Relay(progress)
 
@@ -199,10 +221,10 @@ async def _run(client: Any, nb: Any, env: dict[str, str], relay: "_Relay") -> No
 
 @contextlib.contextmanager
 def _on_ctrl_c(client: Any) -> Iterator[list[float]]:
-    """Yields a list that grows with each Ctrl-C; the first goes to the running cell."""
+    """Yield a list that grows with each Ctrl-C, the first of which stops the cell."""
     loop = asyncio.get_running_loop()
     presses: list[float] = []
-    tasks = set()  # keeps what is under way from being collected
+    tasks = set()  # a task without a reference could be garbage-collected
 
     def pressed() -> None:
         presses.append(time.monotonic())
@@ -217,7 +239,7 @@ def _on_ctrl_c(client: Any) -> Iterator[list[float]]:
 
     with contextlib.suppress(NotImplementedError):  # Windows
         loop.remove_signal_handler(signal.SIGINT)  # nbclient's ends the kernel at once
-    try:  # only the main thread may; elsewhere (tests in threads) the default stays
+    try:  # allowed in the main thread alone; elsewhere the default handler stays
         before = signal.signal(signal.SIGINT, handler)
     except ValueError:
         yield presses
@@ -229,7 +251,7 @@ def _on_ctrl_c(client: Any) -> Iterator[list[float]]:
 
 
 class _Relay:
-    """Passes on what the kernel prints; keeps announcements on lines of their own."""
+    """Passes on what the kernel prints, and starts announcements on a new line."""
 
     def __init__(self, on: bool) -> None:
         self.on, self.at_start = on, True
@@ -261,7 +283,7 @@ def title_of(nb: Any, index: int) -> str:
 
 
 def to_html(nb: Any, title: str) -> str:
-    """`nb` as one page, pictures inside."""
+    """`nb` as one HTML page that contains its pictures."""
     nbconvert, jinja2 = _need("nbconvert"), _need("jinja2")
     exporter = nbconvert.HTMLExporter(
         template_file="lesson.html.j2",
@@ -272,7 +294,7 @@ def to_html(nb: Any, title: str) -> str:
 
 
 def _need(module: str) -> Any:
-    """Import what the extra `notebooks` installs."""
+    """Import a module that the extra `notebooks` installs."""
     try:
         return importlib.import_module(module)
     except ImportError as e:

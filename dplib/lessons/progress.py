@@ -1,7 +1,7 @@
-"""Which checks a reader has passed: read from the outputs of their saved notebooks.
+"""Which checks a reader has passed, read from the outputs of their saved notebooks.
 
-Nothing is kept apart from the notebooks themselves, so what is shown is what stands
-in them: a cell that was run, then changed, counts as it was when it last ran.
+No other record is kept. If a cell has been changed since it was last run, the verdict
+of that run still counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _VERDICT = re.compile(r"^(\d+\.p?\d+)  (.*)$", re.M)
 
 
 class Check(NamedTuple):
-    """One exercise in a reader's notebook, and what its check said last."""
+    """One exercise in a reader's notebook, and the latest verdict of its check."""
 
     id: str
     title: str
@@ -28,7 +28,7 @@ class Check(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """A reader's notebook, its exercises, and how many results were predicted."""
+    """A reader's notebook, its exercises, and the number of predictions made."""
 
     path: Path
     checks: list[Check]
@@ -37,10 +37,11 @@ class Lesson(NamedTuple):
 
 
 def read(folder: str | Path) -> list[Lesson]:
-    """The lessons in ``folder``, in their order.
+    """The lessons in ``folder``, in order.
 
-    Raises DplibError when there is no folder, no lesson in it, or a file that is no
-    notebook.
+    Raises:
+        DplibError: The folder does not exist, holds no lesson, or holds one that cannot
+            be read as a notebook.
     """
     folder = Path(folder)
     if not folder.is_dir():

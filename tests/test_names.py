@@ -1,4 +1,4 @@
-"""Files and modules of dplib that a text names in backticks exist."""
+"""Files and modules that a text names in backticks exist."""
 
 import pkgutil
 import re
@@ -12,8 +12,13 @@ TEXTS = [
     *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md")),
     *(str(p.relative_to(ROOT)) for p in ROOT.glob("notebooks/src/*.py")),
 ]
-FILE = re.compile(r"`(dplib/[^`\s]*)`")
+FILE = re.compile(r"`((?:dplib|tests|tools|benchmarks)/[^`\s]*)`")
 MODULE = re.compile(r"`(dplib(?:\.\w+)+)`")
+
+
+def files(name: str) -> list[Path]:
+    """What is called so; NN stands for the number of any lesson."""
+    return list(ROOT.glob(name.replace("NN", "[0-9][0-9]")))
 
 
 def exists(name: str) -> bool:
@@ -28,7 +33,7 @@ def exists(name: str) -> bool:
 @pytest.mark.parametrize("text", TEXTS)
 def test_each_exists(text: str) -> None:
     said = (ROOT / text).read_text("utf-8")
-    assert not [p for p in FILE.findall(said) if not (ROOT / p).exists()]
+    assert not [p for p in FILE.findall(said) if not files(p)]
     assert not [m for m in MODULE.findall(said) if not exists(m)]
 
 
@@ -42,3 +47,5 @@ def test_what_does_not_exist_is_found() -> None:
     assert exists("dplib.lessons.checks") and exists("dplib.training.train")
     assert not exists("dplib.plots_ranking") and not exists("dplib.training.tarin")
     assert FILE.findall("in `dplib/checks_02.py`") == ["dplib/checks_02.py"]
+    assert not files("dplib/checks_02.py") and not files("tests/NN.py")
+    assert files("dplib/lessons/") and files("tests/wrong_answers/NN.py")

@@ -276,10 +276,10 @@ print(f"seed 0, people  {alone}")
 print("seed by seed   ", np.round(by_seed, 1).tolist())
 
 # %% [markdown]
-# Does such an interval keep its promise? `tests/test_evidence.py` makes 300 worlds with
-# a known difference, in which seeds and people scatter, and counts: the interval from 3
-# or 5 seeds holds the truth in over 92 % of them, that of a single run in less than
-# 80 %.
+# Does such an interval keep its promise? A test in `tests/evidence/` makes 300 worlds
+# with a known difference, in which seeds and people scatter, and counts: the interval
+# from 3 or 5 seeds holds the truth in over 92 % of them, that of a single run in less
+# than 80 %.
 #
 # ## 6 · Seven claims at once
 #

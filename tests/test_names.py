@@ -17,8 +17,9 @@ MODULE = re.compile(r"`(dplib(?:\.\w+)+)`")
 
 
 def files(name: str) -> list[Path]:
-    """What is called so; NN stands for the number of any lesson."""
-    return list(ROOT.glob(name.replace("NN", "[0-9][0-9]")))
+    """What is called so, where NN and ``name`` stand for those of any lesson."""
+    pattern = name.replace("NN", "[0-9][0-9]").replace("/name/", "/*/")
+    return list(ROOT.glob(pattern))
 
 
 def exists(name: str) -> bool:
@@ -49,3 +50,4 @@ def test_what_does_not_exist_is_found() -> None:
     assert FILE.findall("in `dplib/checks_02.py`") == ["dplib/checks_02.py"]
     assert not files("dplib/checks_02.py") and not files("tests/NN.py")
     assert files("dplib/lessons/") and files("tests/wrong_answers/NN.py")
+    assert files("tests/lessons/name/test_browser.py") and not files("dplib/name/x.py")

@@ -1,8 +1,8 @@
 """Backbones: an image in, the feature map fb out (§3.1, "shared low-level feature").
 
 A backbone is a torchvision network without its global pooling and its classifier. It
-maps ``[N, 3, h, w]`` to fb ``[N, C, H, W]``; a last stride of 1 in place of 2 doubles
-H and W, so that an image of 128 x 64 gives the paper's 8 x 4.
+maps images [N, 3, h, w] to fb [N, C, H, W]. A last stride of 1 in place of 2 doubles H
+and W, so that an image of 128 x 64 pixels gives the paper's 8 x 4.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.resnet import BasicBlock, Bottleneck
@@ -23,11 +24,11 @@ from dplib import DplibError
 
 
 class Backbone(NamedTuple):
-    """A network that ends in fb, its channels C, and pixels per row of fb."""
+    """A network that ends in fb."""
 
-    net: nn.Module
-    channels: int
-    stride: int
+    net: nn.Module  # [N, 3, h, w] → [N, C, H, W]
+    channels: int  # C
+    stride: int  # pixels of the image per row of fb
 
 
 def _resnet(
@@ -46,11 +47,12 @@ def _resnet(
     )
     channels = planes[0]
     for i, (out, depth) in enumerate(zip(planes, depths, strict=True), start=1):
+        # a stage halves H and W in its first block, but for the first stage
         first = {1: 1, 4: last_stride}.get(i, 2)
         blocks: list[nn.Module] = []
         for j in range(depth):
             stride = first if j == 0 else 1
-            shortcut = None
+            shortcut = None  # the identity, where the shape does not change
             if stride != 1 or channels != out * block.expansion:
                 shortcut = nn.Sequential(
                     nn.Conv2d(channels, out * block.expansion, 1, stride, bias=False),
@@ -60,7 +62,7 @@ def _resnet(
             channels = out * block.expansion
         layers[f"layer{i}"] = nn.Sequential(*blocks)
     net = nn.Sequential(layers)
-    for m in net.modules():  # as torchvision initialises its own
+    for m in net.modules():  # initialised as torchvision's own
         if isinstance(m, nn.Conv2d):
             nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
     return Backbone(net, channels, 16 * last_stride)
@@ -77,11 +79,20 @@ NAMES = ("resnet50", "resnet18", "mobilenet_v2")
 
 
 def build(name: str, *, width: float = 1.0, last_stride: int = 2) -> Backbone:
-    """The backbone ``name`` with random weights.
+    """The backbone of that name, with random weights.
 
-    width multiplies every layer's channels (1 is torchvision's own); last_stride is
-    the stride of the last stage: 2 (the paper) or 1.
-    Raises DplibError for a name or a stride that does not exist.
+    Args:
+        name: One of ``NAMES``.
+        width: Factor on the channels of every layer; 1 is torchvision's own network.
+        last_stride: Stride of the last stage: 2 (the paper) or 1.
+
+    Raises:
+        DplibError: There is no such name, width or stride.
+
+    Example:
+        >>> net, channels, stride = build("resnet18", width=0.25, last_stride=1)
+        >>> net(torch.zeros(1, 3, 128, 64)).shape, channels, stride
+        (torch.Size([1, 128, 8, 4]), 128, 16)
     """
     if last_stride not in (1, 2):
         raise DplibError(f"last_stride={last_stride!r}: expected 2 (the paper) or 1")
@@ -97,28 +108,33 @@ def build(name: str, *, width: float = 1.0, last_stride: int = 2) -> Backbone:
 
 
 def rows(height: int, stride: int) -> int:
-    """H, the rows of fb, for an image of ``height`` pixels: every halving rounds up."""
+    """H, the rows of fb, for an image of ``height`` pixels; every halving rounds up."""
     for _ in range(int(math.log2(stride))):
         height = (height + 1) // 2
     return height
 
 
 def load_weights(net: nn.Module, name: str, source: str | Path) -> None:
-    """Put pretrained weights into ``net``: "imagenet", or a file of tensors.
+    """Put pretrained weights into ``net``.
 
-    "imagenet" goes through torchvision's download cache. A file is a state dict as
-    ``torch.save`` or safetensors writes it; it may hold the classifier, which is left
-    out, and its names may differ from ours (MobileNetV2's tensors then go in by
-    order, if every shape agrees).
-    Raises DplibError when the download or the file fails or does not fit, and says
-    which tensor is at fault.
+    Args:
+        net: A backbone's network, as ``build`` makes it; unchanged if they do not fit.
+        name: Its name.
+        source: "imagenet", which uses torchvision's download cache, or the file of a
+            state dict written by ``torch.save`` or safetensors. The file may hold the
+            classifier, which is left out. It may use other names, as long as the
+            order and the shapes of the tensors agree.
+
+    Raises:
+        DplibError: The download or the file fails, or a tensor does not fit; the
+            message names the tensor.
     """
     state = _imagenet(name) if source == "imagenet" else _read(Path(source))
     # BatchNorm's counters are absent from older files, and nothing reads them
     skip = re.compile(r"(fc|classifier)\.|.*num_batches_tracked$").match
     own = {k: v for k, v in net.state_dict().items() if not skip(k)}
     state = {k.removeprefix("features."): v for k, v in state.items() if not skip(k)}
-    if set(state) != set(own) and len(state) == len(own):
+    if set(state) != set(own) and len(state) == len(own):  # other names: go by order
         state = dict(zip(own, state.values(), strict=True))
     missing = sorted(set(own) - set(state))
     if missing:
@@ -136,8 +152,9 @@ def load_weights(net: nn.Module, name: str, source: str | Path) -> None:
 
 
 def _imagenet(name: str) -> Mapping[str, Tensor]:
+    """torchvision's state dict (V1, of the paper's day), from its cache or the net."""
     enum = {
-        "resnet50": models.ResNet50_Weights.IMAGENET1K_V1,  # the paper's day: V1
+        "resnet50": models.ResNet50_Weights.IMAGENET1K_V1,
         "resnet18": models.ResNet18_Weights.IMAGENET1K_V1,
         "mobilenet_v2": models.MobileNet_V2_Weights.IMAGENET1K_V1,
     }[name]
@@ -154,6 +171,7 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
+    """The state dict in a file."""
     if not path.is_file():
         raise DplibError(
             f"weights {path}: no such file; pass a state dict's path, "
@@ -161,8 +179,6 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         )
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dplib import DplibError
+from dplib import DplibError, files
 from dplib.model import DeepPerson
 
 
@@ -23,13 +25,19 @@ ASSETS = Path(__file__).parent / "assets" / "checkpoints"
 def save(model: DeepPerson, path: str | Path, record: dict[str, Any]) -> Path:
     """Write the whole model for shipping: ``path``.safetensors and ``path``.json.
 
-    Floating tensors are halved except BatchNorm's, whose running statistics need the
-    range. record says how the model was made; config is added to it.
-    """
-    from safetensors.torch import save_file
+    Args:
+        model: The model; floating tensors are written in half precision, but for those
+            of BatchNorm, whose running statistics need the range.
+        path: Where to write, with or without a suffix.
+        record: How the model was made; its settings are added as ``config``.
 
+    Returns:
+        The path of the .safetensors file.
+
+    Raises:
+        DplibError: The files cannot be written; what stood there is kept.
+    """
     path = Path(path).with_suffix(".safetensors")
-    path.parent.mkdir(parents=True, exist_ok=True)
     norms = tuple(
         name + "."
         for name, m in model.named_modules()
@@ -41,32 +49,32 @@ def save(model: DeepPerson, path: str | Path, record: dict[str, Any]) -> Path:
         .contiguous()
         for k, v in model.state_dict().items()
     }
-    config = json.dumps(model.config)
     text = json.dumps({**record, "config": model.config}, indent=1) + "\n"
-    part, note = path.with_suffix(".tmp"), path.with_suffix(".json.tmp")
-    try:
-        save_file(state, part, metadata={"config": config})
+    # Neither file is replaced before the tensors, the larger part, have been written.
+    with files.replacing(path) as part:
+        save_file(state, part, metadata={"config": json.dumps(model.config)})
         part.chmod(0o644)  # safetensors makes it private
-        note.write_text(text, encoding="utf-8")
-        note.replace(path.with_suffix(".json"))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-        note.unlink(missing_ok=True)
+        files.write(path.with_suffix(".json"), text)
     return path
 
 
 def load(path: str | Path) -> DeepPerson:
-    """A model from a file (.safetensors as ``save`` writes, or training's .pt), or from
-    the name of a shipped checkpoint ("toy"); in eval mode, float32.
+    """A model from disk, in eval mode and float32.
 
-    Raises CheckpointError for a file that is missing, damaged or of other software.
+    Args:
+        path: A file (.safetensors as ``save`` writes it, or training's .pt), a training
+            folder, or the name of a shipped checkpoint.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or of other software.
+
+    Example:
+        >>> load("toy").config["part_context"]
+        'blstm'
     """
     path = _find(path)
     try:
         if path.suffix == ".safetensors":
-            from safetensors import safe_open
-
             with safe_open(path, framework="pt") as f:
                 config = json.loads((f.metadata() or {})["config"])
                 state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
@@ -84,7 +92,17 @@ def load(path: str | Path) -> DeepPerson:
 
 
 def load_state(model: nn.Module, state: dict[str, Tensor], source: object) -> None:
-    """Strictly load ``state``; CheckpointError names the first tensor that differs."""
+    """Load ``state`` into ``model``, tensor by tensor.
+
+    Args:
+        model: The module that takes the tensors; unchanged if they do not fit.
+        state: A state dict.
+        source: Where it is from, for the message.
+
+    Raises:
+        CheckpointError: A tensor is missing, left over or of another shape; the message
+            names the first one.
+    """
     own = model.state_dict()
     for key in [*own, *state]:
         if key not in state or key not in own or state[key].shape != own[key].shape:
@@ -95,12 +113,17 @@ def load_state(model: nn.Module, state: dict[str, Tensor], source: object) -> No
             raise CheckpointError(
                 f"checkpoint {source} is of another architecture: {key} is "
                 f"{shapes[0]} there and {shapes[1]} in this model; build the model "
-                "with the checkpoint's own settings (model.load does)"
+                "with the checkpoint's own settings, as checkpoints.load does"
             )
     model.load_state_dict(state)
 
 
 def _find(path: str | Path) -> Path:
+    """The file meant by ``path``; what exists in the folder comes before shipped names.
+
+    Raises:
+        CheckpointError: There is none; the message lists the shipped names.
+    """
     shipped = ASSETS / f"{path}.safetensors"
     if not Path(path).exists() and shipped.exists():
         return shipped

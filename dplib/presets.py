@@ -10,40 +10,37 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dplib import DplibError
-
-if TYPE_CHECKING:
-    from dplib.model import DeepPerson
+from dplib.model import DeepPerson, ModelConfig
 
 
-@dataclass(frozen=True)
-class Preset:
-    """One recipe. Defaults are the paper's (§4.1); "ours" marks what it leaves open."""
+@dataclass(frozen=True, kw_only=True)
+class Preset(ModelConfig):
+    """One recipe: the settings of the model, and how it is trained.
+
+    Defaults are the paper's (§4.1); "ours" marks what it leaves open. Presets are
+    frozen; ``dataclasses.replace`` makes a variant:
+
+        >>> from dataclasses import replace
+        >>> short = replace(get("toy"), epochs=2, branches=("global", "ranking"))
+        >>> short.name, short.epochs, short.lr
+        ('toy', 2, 0.0015)
+    """
 
     name: str
-    # model
-    backbone: str = "resnet50"
-    backbone_width: float = 1.0
-    last_stride: int = 2
-    image_size: tuple[int, int] = (256, 128)  # (height, width) in pixels
-    weights: str | None = "imagenet"
-    branches: tuple[str, ...] = ("part", "global", "ranking")
-    part_context: str = "blstm"
-    head: str = "bn"  # ours, see model.DeepPerson
-    part_units: int = 256  # U
-    global_units: int | None = None  # ours: C
+    weights: str | None = "imagenet"  # where the backbone starts
     # batches
-    p: int = 16
-    k: int = 8
+    p: int = 16  # people in a batch
+    k: int = 8  # images of each
     crop_scale: tuple[float, float] = (0.64, 1.0)  # share of the area
     crop_ratio: tuple[float, float] = (2.0, 3.0)  # height / width
     log_ratio: bool = True  # torchvision's draw; the authors draw uniformly
     flip: float = 0.5
     # losses
     loss_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)  # λ1 BtR, λ2 BpI, λ3 BgI
-    margin: float = 0.5
+    margin: float = 0.5  # m of equation 1
     ranking_only_epochs: int = 0  # the authors train BtR alone at first
     # optimiser
     lr: float = 3e-4
@@ -57,28 +54,23 @@ class Preset:
     def build_model(
         self, num_ids: int, *, weights: str | Path | None = "preset", seed: int = 0
     ) -> DeepPerson:
-        """The recipe's model for Nc = num_ids; ``weights`` replaces the recipe's."""
-        from dplib.model import DeepPerson
+        """The recipe's model, untrained.
 
-        return DeepPerson(
-            num_ids,
-            self.backbone,
-            self.branches,
-            self.part_context,
-            self.head,
-            image_size=self.image_size,
-            backbone_width=self.backbone_width,
-            last_stride=self.last_stride,
-            part_units=self.part_units,
-            global_units=self.global_units,
-            weights=self.weights if weights == "preset" else weights,
-            seed=seed,
-        )
+        Args:
+            num_ids: Nc, the number of identities in the training set.
+            weights: Of the backbone, in place of the recipe's; None for random ones.
+            seed: Seed of the random weights.
+
+        Raises:
+            DplibError: The weights cannot be had, see ``backbones.load_weights``.
+        """
+        start = self.weights if weights == "preset" else weights
+        return DeepPerson(num_ids, self, weights=start, seed=seed)
 
 
 _ALL = (
     Preset(
-        "toy",
+        name="toy",
         backbone="resnet18",
         backbone_width=0.25,
         last_stride=1,
@@ -92,7 +84,7 @@ _ALL = (
         decay_start=24,
     ),
     Preset(
-        "market-cpu",
+        name="market-cpu",
         backbone="mobilenet_v2",
         last_stride=1,
         image_size=(128, 64),
@@ -103,7 +95,7 @@ _ALL = (
         global_units=512,
     ),
     Preset(  # ToyMarket from ImageNet weights, as the paper's nets begin (experiments)
-        "toy-imagenet",
+        name="toy-imagenet",
         backbone="mobilenet_v2",
         last_stride=1,
         image_size=(128, 64),
@@ -113,9 +105,9 @@ _ALL = (
         decay_start=5,
         global_units=512,
     ),
-    Preset("paper"),
+    Preset(name="paper"),
     Preset(
-        "authors",
+        name="authors",
         part_context="blstm_authors",
         head="authors",
         p=8,
@@ -129,7 +121,11 @@ PRESETS: dict[str, Preset] = {p.name: p for p in _ALL}
 
 
 def get(name: str) -> Preset:
-    """The preset of that name; DplibError lists the names there are."""
+    """The preset of that name.
+
+    Raises:
+        DplibError: There is none; the message lists the names.
+    """
     try:
         return PRESETS[name]
     except KeyError:
@@ -141,7 +137,7 @@ def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A preset's settings as JSON has them, with the default of each missing field.
 
     Records and checkpoints hold the settings that existed when they were made. A field
-    that came later is missing there and had, in effect, its default.
+    that was added later is missing there; those runs used, in effect, its default.
     """
     known = {f.name: f.default for f in fields(Preset) if f.default is not MISSING}
     defaults: dict[str, Any] = json.loads(json.dumps(known))

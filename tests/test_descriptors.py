@@ -98,7 +98,13 @@ def test_kinds(net: DeepPerson, market: ReIDData) -> None:
 def test_a_kind_that_needs_an_absent_branch(
     market: ReIDData, branches: tuple[str, ...]
 ) -> None:
-    m = DeepPerson(8, "resnet18", branches, image_size=(64, 32), backbone_width=0.125)
+    m = DeepPerson(
+        8,
+        backbone="resnet18",
+        branches=branches,
+        image_size=(64, 32),
+        backbone_width=0.125,
+    )
     quiet(m, market.query[:2], kind="fm")
     for kind, needs in (("parts", {"part"}), ("fc", {"part", "global"})):
         if needs & set(branches):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from dplib import DplibError, backbones, checkpoints, model, presets
+from dplib import DplibError, backbones, checkpoints, presets
 from dplib.checkpoints import CheckpointError
-from dplib.contexts import BLSTM, PART_CONTEXTS
-from dplib.model import BRANCHES, HEADS, DeepPerson
+from dplib.contexts import BLSTM, PART_CONTEXTS, RowFC
+from dplib.model import BRANCHES, HEADS, DeepPerson, ModelConfig
 
 SIZE, IDS, UNITS = (64, 32), 7, 8
 SUBSETS = [s for n in (1, 2, 3) for s in combinations(BRANCHES, n)]
@@ -23,7 +24,7 @@ SUBSETS = [s for n in (1, 2, 3) for s in combinations(BRANCHES, n)]
 
 def small(backbone: str = "resnet18", **settings: Any) -> DeepPerson:
     settings = {"image_size": SIZE, "part_units": UNITS, "last_stride": 1, **settings}
-    return DeepPerson(IDS, backbone, backbone_width=0.125, **settings)
+    return DeepPerson(IDS, backbone=backbone, backbone_width=0.125, **settings)
 
 
 def images(n: int = 2) -> Tensor:
@@ -82,6 +83,21 @@ def test_branches_in_any_order_are_one_model() -> None:
     assert a.branches == b.branches == ("part", "ranking")
 
 
+def test_lists_as_json_has_them_give_the_same_configuration() -> None:
+    own = ModelConfig(image_size=SIZE, branches=("part", "ranking"))
+    fromjson = ModelConfig(image_size=[64, 32], branches=["ranking", "part"])  # type: ignore[arg-type]
+    assert own == fromjson and hash(own) == hash(fromjson)
+
+
+def test_a_configuration_and_settings_in_place_of_its_own() -> None:
+    config = ModelConfig("resnet18", 0.125, image_size=SIZE, part_units=UNITS)
+    m = DeepPerson(IDS, config, head="linear")
+    assert m.config == small(last_stride=2, head="linear").config
+    assert list(m.config) == ["num_ids", *(f.name for f in fields(ModelConfig))]
+    with pytest.raises(TypeError, match="part_contxt"):
+        DeepPerson(IDS, config, part_contxt="fc")
+
+
 def test_triplet_alone_adds_nothing_to_the_backbone() -> None:
     m = small(branches=("ranking",))
     assert count(m) == count(m.backbone)
@@ -137,7 +153,7 @@ def test_unknown_settings_list_the_known(setting: dict[str, Any], message: str) 
 
 def test_one_identity_is_no_model() -> None:
     with pytest.raises(DplibError, match=r"num_ids=1.*at least 2"):
-        DeepPerson(1, "resnet18")
+        DeepPerson(1, backbone="resnet18")
 
 
 # --- the paper's numbers ------------------------------------------------------------
@@ -183,8 +199,8 @@ def test_parameters_of_table_4() -> None:
     first = 2 * gates * (2048 + 256 + 2)  # two directions, two biases
     second = 2 * gates * (512 + 256 + 2)
     after = 512 * 256 + 256
-    assert count(model.BLSTM(2048, 256)) == first + second + after == 6_430_976
-    assert count(model.RowFC(8, 2048, 256)) == 8 * (2048 * 256 + 256) == 4_196_352
+    assert count(BLSTM(2048, 256)) == first + second + after == 6_430_976
+    assert count(RowFC(8, 2048, 256)) == 8 * (2048 * 256 + 256) == 4_196_352
 
 
 # --- context ------------------------------------------------------------------------
@@ -221,7 +237,7 @@ def test_the_isolated_blstm_has_the_same_parameters() -> None:
 
 
 def test_the_isolated_blstm_is_the_blstm_on_each_row_alone() -> None:
-    whole, alone = model.BLSTM(6, 3), model.BLSTM(6, 3, isolated=True)
+    whole, alone = BLSTM(6, 3), BLSTM(6, 3, isolated=True)
     alone.load_state_dict(whole.state_dict())
     s = torch.randn(2, 5, 6)
     rows = [whole(s[:, t : t + 1]) for t in range(5)]
@@ -319,19 +335,20 @@ def test_save_replaces_and_leaves_nothing_half_written(
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def full_disk(state: object, path: Path, metadata: object) -> None:
-        Path(path).write_bytes(b"half")
+        with path.open("wb") as f:
+            f.write(b"half")
         raise OSError(28, "No space left on device")
 
-    def full_later(self: Path, text: str, encoding: str) -> None:
+    def full_later(self: Path, data: bytes) -> None:
         full_disk(None, self, None)
 
     for target, fail in (
-        ("safetensors.torch.save_file", full_disk),
-        ("pathlib.Path.write_text", full_later),
+        ("dplib.checkpoints.save_file", full_disk),
+        ("pathlib.Path.write_bytes", full_later),
     ):
         with monkeypatch.context() as m:
             m.setattr(target, fail)
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises(DplibError, match=r"toy\.\S+: the disk is full"):
                 checkpoints.save(small(seed=2), tmp_path / "toy", {"run": 2})
         assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 

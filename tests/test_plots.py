@@ -71,14 +71,15 @@ def test_contact_sheet_refuses(images: Any, options: Any, words: str) -> None:
         plots.contact_sheet(images, **options)
 
 
-def test_ranked_gallery_marks_by_sign_and_colour() -> None:
-    fig = plots.ranked_gallery(
+def test_ranked_galleries_marks_by_sign_and_colour() -> None:
+    row = plots.Ranked(
         picture(0),
         [picture(i) for i in range(1, 5)],
-        torch.tensor([True, False, False, True]),
-        torch.tensor([False, True, False, False]),
-        torch.tensor([0.1, 0.2, 0.3, 0.4]),
+        [True, False, False, True],
+        [False, True, False, False],
+        [0.1, 0.2, 0.3, 0.4],
     )
+    fig = plots.ranked_galleries([row])
     titles = [ax.get_title() for ax in fig.axes]
     assert titles == ["query", "1 ✓", "junk", "2 ✗", "3 ✓"]  # junk takes no rank
     assert [ax.get_xlabel() for ax in fig.axes[1:]] == ["0.10", "0.20", "0.30", "0.40"]
@@ -89,8 +90,11 @@ def test_ranked_gallery_marks_by_sign_and_colour() -> None:
     assert "✓ right" in texts(fig) and "distance" in texts(fig)
 
 
-def test_ranked_gallery_refuses_lists_of_other_lengths() -> None:
+def test_ranked_galleries_refuses_lists_of_other_lengths() -> None:
     with pytest.raises(DplibError, match=r"lengths are \[1, 2\]"):
-        plots.ranked_gallery(picture(0), [picture(1)], [True, False], [False])
+        row = plots.Ranked(picture(0), [picture(1)], [True, False], [False])
+        plots.ranked_galleries([row])
     with pytest.raises(DplibError, match="gallery list is empty"):
-        plots.ranked_gallery(picture(0), [], [], [])
+        plots.ranked_galleries([plots.Ranked(picture(0), [], [], [])])
+    with pytest.raises(DplibError, match="no ranking to show"):
+        plots.ranked_galleries([])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+import json
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -50,6 +51,21 @@ def test_the_authors_program() -> None:
     assert (p.part_context, p.head) == ("blstm_authors", "authors")
     assert p.ranking_only_epochs == 30 and p.clip_norm is None
     assert p.weight_decay == 5e-4 and not p.log_ratio
+
+
+def test_a_record_is_flat_and_gives_the_preset_again() -> None:
+    for preset in PRESETS.values():
+        record = presets.as_record(preset)
+        assert record == json.loads(json.dumps(record))
+        assert record["name"] == preset.name and record["backbone"] == preset.backbone
+        assert record["image_size"] == list(preset.image_size)
+        again = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        assert presets.Preset(**again) == preset
+
+
+def test_a_setting_that_does_not_exist_is_refused_at_once() -> None:
+    with pytest.raises(DplibError, match=r"part_context: 'gru'.*choose from blstm"):
+        replace(PRESETS["toy"], part_context="gru")
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))

@@ -453,7 +453,7 @@ plots.show(
 # untrained ResNet-50 at the paper's size, whose theoretical field is 427 pixels.
 
 # %%
-big = model.DeepPerson(2, "resnet50", ("ranking",))
+big = model.DeepPerson(2, backbone="resnet50", branches=("ranking",))
 choices = {"toy, trained": net, "toy, untrained": raw, "ResNet-50, untrained": big}
 widgets.field_explorer(choices, images[few])
 

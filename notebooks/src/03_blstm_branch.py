@@ -23,7 +23,7 @@
 #
 # **Needs** lesson 2 (`fb` and its rows); PyTorch basics; no knowledge of LSTMs.
 # **Time** 45 minutes to read, about a minute to run on two cores.
-# **Paper** §3.2, figure 4; table 4. **Modules** `dplib.model`, `dplib.seeing.gates`,
+# **Paper** §3.2, figure 4; table 4. **Modules** `dplib.contexts`, `dplib.seeing.gates`,
 # `dplib.lessons.blstm_branch`.
 
 # %% tags=["setup"]
@@ -37,7 +37,8 @@ import torch
 from torch import nn
 
 # %%
-from dplib import checkpoints, datasets, model, plots, presets, transforms
+from dplib import checkpoints, datasets, plots, presets, transforms
+from dplib.contexts import BLSTM, AuthorsBLSTM, RowFC, Stripes
 from dplib.lessons.blstm_branch import figures, shortruns, widgets
 from dplib.lessons.checks import check, predict, reveal
 from dplib.seeing import gates
@@ -331,9 +332,9 @@ def count(module):
 
 
 contexts = {
-    "BLSTM": model.BLSTM(2048, 256),
-    "the authors' BLSTM": model.AuthorsBLSTM(2048, 256),
-    "an FC per row": model.RowFC(8, 2048, 256),
+    "BLSTM": BLSTM(2048, 256),
+    "the authors' BLSTM": AuthorsBLSTM(2048, 256),
+    "an FC per row": RowFC(8, 2048, 256),
     "one FC for all rows": nn.Linear(2048, 256),
 }
 for name, module in contexts.items():
@@ -389,7 +390,7 @@ predict("3.p2", ...)
 # %% tags=["nbval-check-output"]
 with torch.random.fork_rng():
     torch.manual_seed(0)
-    rows_alone = {"FC rows": model.RowFC(8, 128, 64), "stripes": model.Stripes(128, 64)}
+    rows_alone = {"FC rows": RowFC(8, 128, 64), "stripes": Stripes(128, 64)}
 branches = {"BLSTM": branch, **rows_alone}
 for name, context in branches.items():
     changed = gates.moved(context, S, row=2).mean(0) > 0
@@ -692,5 +693,5 @@ print(f"{share:,} of {count(net):,} parameters dropped, the descriptor is the sa
 # - Hochreiter and Schmidhuber (1997) had no forget gate. Which number takes its place?
 #
 # Next: lesson 4, the loss that works on `fm` itself. The code of this lesson:
-# `dplib/model.py` (class `BLSTM`, twenty lines), `dplib/seeing/gates.py`,
+# `dplib/contexts.py` (class `BLSTM`, twenty lines), `dplib/seeing/gates.py`,
 # `dplib/lessons/blstm_branch/shortruns.py`.

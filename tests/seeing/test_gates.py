@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dplib import DplibError
-from dplib.model import BLSTM, AuthorsBLSTM, RowFC, Stripes
+from dplib.contexts import BLSTM, AuthorsBLSTM, RowFC, Stripes
 from dplib.seeing import gates
 
 

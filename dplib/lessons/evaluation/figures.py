@@ -13,7 +13,15 @@ from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.plots import PALETTE, RIGHT, UNCOUNTED, WRONG, Picture, _array, _picture
+from dplib.plots import (
+    PALETTE,
+    RIGHT,
+    UNCOUNTED,
+    WRONG,
+    Picture,
+    as_array,
+    draw_picture,
+)
 from dplib.samples import JUNK
 
 # Behind words that lie on a drawing
@@ -254,7 +262,7 @@ def reciprocal_neighbours(
             f"k={k}: expected order [{n}, {n}], as many marks, and k below {n}"
         )
     near = order[i, 1 : k + 1].tolist()
-    arrays = [_array(image) for image in images]
+    arrays = [as_array(image) for image in images]
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
     fig = Figure((0.82 * (k + 1) + 0.4, 1.15 * (k + 1) + 1.2), layout=layout)
     axes = fig.subplots(k + 1, k + 1, squeeze=False)
@@ -285,5 +293,5 @@ def reciprocal_neighbours(
 
 def _show(ax: Axes, array: Any, words: str, border: str | None) -> None:
     ax.set_axis_on()
-    _picture(ax, array, border)
+    draw_picture(ax, array, border)
     ax.set_title(words, fontsize=8.5, pad=2, color=border or "black")

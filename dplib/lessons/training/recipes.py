@@ -27,12 +27,12 @@ WORDS: dict[str, Word] = {
         "stride of its last stage", "1 keeps H x W at 8 x 4 from half the pixels"
     ),
     "image_size": Word("height x width in pixels", "drawn people have little detail"),
-    "weights": Word("where the backbone starts", "nothing to download"),
     "branches": Word("which of the three losses there are"),
     "part_context": Word("what reads the rows (lesson 3)"),
     "head": Word("what stands before both classifiers (lesson 3)"),
     "part_units": Word("U, the width of an LSTM's state", "C is 128, not 2048"),
     "global_units": Word("width of BgI's FC; None: C"),
+    "weights": Word("where the backbone starts", "nothing to download"),
     "p": Word("people in a batch", "600 people: more updates an epoch"),
     "k": Word("pictures of each", "ToyMarket has about ten of a person"),
     "crop_scale": Word("a crop's share of the area: boxes are cut badly in the wild"),

@@ -6,7 +6,7 @@ from dplib.seeing import gates
 
 SET_UP = """
 import torch
-from dplib import model
+from dplib.contexts import BLSTM, RowFC
 from dplib.lessons.blstm_branch import widgets
 from dplib.seeing import gates
 
@@ -14,7 +14,7 @@ generator = torch.Generator().manual_seed(0)
 images = torch.randint(0, 256, (3, 3, 32, 16), dtype=torch.uint8, generator=generator)
 s = torch.randn(3, 4, 6, generator=generator)
 torch.manual_seed(0)
-context, rows = model.BLSTM(6, 5), model.RowFC(4, 6, 5)
+context, rows = BLSTM(6, 5), RowFC(4, 6, 5)
 trace = gates.trace(context.lstm, s)
 """
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from dplib import DplibError
+from dplib.contexts import BLSTM
 from dplib.lessons.blstm_branch import figures
-from dplib.model import BLSTM
 from dplib.seeing import gates
 
 

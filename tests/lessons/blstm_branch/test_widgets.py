@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dplib import DplibError
+from dplib.contexts import BLSTM, RowFC
 from dplib.lessons.blstm_branch import widgets
-from dplib.model import BLSTM, RowFC
 from dplib.seeing import gates
 
 

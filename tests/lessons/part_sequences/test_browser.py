@@ -15,7 +15,7 @@ from dplib.lessons.part_sequences import widgets
 
 net = checkpoints.load("toy")
 small = model.DeepPerson(
-    4, "resnet18", image_size=(64, 32), backbone_width=0.25, weights=None, seed=0
+    4, backbone="resnet18", image_size=(64, 32), backbone_width=0.25
 ).eval()
 images = torch.stack([widgets.drawn(pid, 1) for pid in (1, 2, 3)])
 """

@@ -17,7 +17,13 @@ from dplib.seeing import fields
 @pytest.fixture(scope="module")
 def models() -> dict[str, DeepPerson]:
     def make(name: str, **options: Any) -> DeepPerson:
-        return DeepPerson(2, name, ("ranking",), backbone_width=0.125, **options).eval()
+        return DeepPerson(
+            2,
+            backbone=name,
+            branches=("ranking",),
+            backbone_width=0.125,
+            **options,
+        ).eval()
 
     return {
         "small": make("resnet18", image_size=(64, 32), last_stride=1),

@@ -24,7 +24,7 @@ EXTRAS = {
     "notebooks": ("lessons in JupyterLab", "jupyterlab nbclient nbconvert jupytext"),
     "test": ("tests", "pytest xdist nbval hypothesis playwright yaml"),
     "course": ("assignments", "nbgrader"),
-    "data": ("CUHK03", "h5py scipy"),
+    "data": ("CUHK03", "h5py"),
     "scale": ("large galleries", "faiss"),
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

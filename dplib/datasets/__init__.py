@@ -1,4 +1,4 @@
-"""The data sets of §4.2, and one's own images: ``load(name)``, ``verify(data)``."""
+"""The data sets of §4.2, and your own images: ``load(name)``, ``verify(data)``."""
 
 from dplib.datasets.catalog import NAMES as NAMES
 from dplib.datasets.catalog import load as load

@@ -1,14 +1,22 @@
 """Data sets' archives (zip, tar, tar.gz, tar.xz, tar.bz2), unpacked safely.
 
-An archive comes from elsewhere and its names are not to be trusted: a member may call
-itself ../../.bashrc or be a link to somewhere else. Nothing is written outside the new
-folder, and no link is ever made: a link to a file of the archive becomes a copy of it.
+An archive comes from elsewhere, and the names in it are not to be trusted: a member may
+be called ../../.bashrc, or be a link to somewhere else. ``zipfile`` and ``tarfile``'s
+data filter keep files inside the folder that they unpack to. Three things they do
+otherwise than a user needs, so these stand here:
+
+- Both put a member with an absolute path, and ``zipfile`` one with .., somewhere else
+  in silence. Such an archive is not the data set that it claims to be: it is refused.
+- What a name means depends on the system. Here every system's rules hold everywhere.
+- ``tarfile`` makes links, which Windows forbids to ordinary users, and ``zipfile``
+  writes their targets as text. Here a link to a file of the archive becomes a copy.
 """
 
 from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import re
 import shutil
 import stat
@@ -18,8 +26,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, NamedTuple
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -29,13 +37,12 @@ _CHUNK = 1 << 20
 _ENDINGS = re.compile(r"\.(zip|tar|tgz|txz|tbz2|tar\.(gz|xz|bz2))$", re.IGNORECASE)
 
 
-class Member(NamedTuple):
-    """One entry: its path as parts, and its content or the path it links to."""
+class Link(NamedTuple):
+    """A link of an archive: its name, where it points, and from which folder."""
 
     name: str
-    parts: tuple[str, ...]
-    content: IO[bytes] | None  # None: a folder, or a link
-    target: tuple[str, ...] | None = None
+    target: str
+    start: PurePosixPath
 
 
 def unpack(
@@ -45,16 +52,25 @@ def unpack(
     progress: bool = True,
     password: str | None = None,
 ) -> Path:
-    """Unpack ``archive`` as one new folder below ``dest``, and return that folder.
+    """Unpack an archive as one new folder.
 
-    It has the name of the archive's own top folder (Market-1501's holds
+    The folder has the name of the archive's own top folder (Market-1501's holds
     Market-1501-v15.09.15/), or of the archive where there are several. It appears when
     everything is unpacked; until then the files are in a temporary folder beside it.
-    ``password`` is for zip files.
 
-    Raises DatasetError, and leaves nothing behind, when the folder is there already;
-    when a member has an absolute path or .., is a device, or links out of the archive;
-    when the archive is damaged, cut short, of another kind, or needs a password.
+    Args:
+        archive: The file; its content, not its name, says which kind it is.
+        dest: The folder to unpack below; it is made when it is not there.
+        progress: Whether to show a progress bar.
+        password: Of a locked zip file.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        DatasetError: The folder is there already; a member has an absolute path or ..,
+            is a device, or links out of the archive; the archive is damaged, cut short,
+            of another kind, or needs a password. Nothing is left behind.
     """
     archive, dest = Path(archive), Path(dest)
     if not archive.is_file():
@@ -70,116 +86,76 @@ def unpack(
         with tempfile.TemporaryDirectory(
             prefix=".unpack-", suffix=".tmp", dir=dest, ignore_cleanup_errors=True
         ) as part:
-            new = Path(part) / "new"
+            new = Path(part).resolve() / "new"
             new.mkdir()
-            read = _zip_members if zipped else _tar_members
-            with _said_plainly(archive), _progress(archive, progress) as bar:
-                _write(archive, read(archive, password, bar), new)
+            bar = tqdm(
+                desc=archive.name, unit="B", unit_scale=True, disable=not progress
+            )
+            with _said_plainly(archive), bar:
+                if zipped:
+                    links = _unpack_zip(archive, new, bar, password)
+                else:
+                    links = _unpack_tar(archive, new, bar)
+            for link in links:
+                _copy_target(archive, new, link)
             return _move(archive, new, dest)
     except OSError as e:
         raise DatasetError(f"{archive} cannot be unpacked below {dest}: {e}") from e
 
 
-def _move(archive: Path, new: Path, dest: Path) -> Path:
-    """Rename the archive's one top folder, or all of it, into ``dest``."""
-    tops = list(new.iterdir())
-    if not tops:
-        raise DatasetError(f"{archive} is empty")
-    one = len(tops) == 1 and tops[0].is_dir()
-    source, name = (tops[0], tops[0].name) if one else (new, _stem(archive))
-    home = dest / name
-    if home.exists() or home.is_symlink():
-        raise DatasetError(
-            f"{home} is there already and is left as it is; move it away, or unpack "
-            "into another folder"
-        )
-    source.rename(home)
-    return home
-
-
-def _stem(archive: Path) -> str:
-    return _ENDINGS.sub("", archive.name) or archive.name
-
-
-def _write(archive: Path, members: Iterator[Member], new: Path) -> None:
-    links: list[Member] = []
-    for m in members:
-        if m.parts[:1] == ("__MACOSX",) or m.parts[-1:] == (".DS_Store",):
-            continue  # a Mac's own notes
-        path = new.joinpath(*m.parts)
-        if m.target is not None:
-            links.append(m)
-        elif m.content is None:
-            path.mkdir(parents=True, exist_ok=True)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as f:
-                shutil.copyfileobj(m.content, f, _CHUNK)
-    for m in links:
-        source = new.joinpath(*m.target or ())
-        if not source.is_file():
-            raise DatasetError(
-                f"{archive}: {m.name!r} links to {'/'.join(m.target or ())!r}, which "
-                "is no file of the archive; unpack it by hand if you trust it"
-            )
-        path = new.joinpath(*m.parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, path)
-
-
-# --- members, with their names judged -----------------------------------------------
-
-
-def _zip_members(archive: Path, password: str | None, bar: tqdm) -> Iterator[Member]:
+def _unpack_zip(
+    archive: Path, new: Path, bar: tqdm, password: str | None
+) -> list[Link]:
+    """Write the files, and return the links."""
+    links = []
     with zipfile.ZipFile(archive) as z:
-        if password is not None:
+        if password:
             z.setpassword(password.encode())
         infos = z.infolist()
         bar.reset(total=sum(i.file_size for i in infos))
         for info in infos:
-            parts = _safe(archive, info.filename)
-            mode = info.external_attr >> 16
-            if info.is_dir():
-                yield Member(info.filename, parts, None)
-                continue
-            if info.flag_bits & 1 and password is None:
-                raise DatasetError(
-                    f"{archive} is protected by a password, which its authors send "
-                    "with it; pass password="
-                )
-            if stat.S_ISLNK(mode):
-                target = _target(
-                    archive,
-                    info.filename,
-                    z.read(info).decode("utf-8", "replace"),
-                    parts,
-                )
-                yield Member(info.filename, parts, None, target)
-            elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                raise _device(archive, info.filename)
+            info.filename = _safe_name(archive, info.filename)
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if _is_macs_note(info.filename):
+                pass
+            elif info.is_dir() or kind in (0, stat.S_IFREG):
+                z.extract(info, new)
+            elif kind == stat.S_IFLNK:
+                target = z.read(info).decode("utf-8", "replace")
+                start = PurePosixPath(info.filename).parent
+                links.append(Link(info.filename, target, start))
             else:
-                with z.open(info) as content:
-                    yield Member(info.filename, parts, content)
+                raise _refusal(archive, info.filename, "is a device or pipe")
             bar.update(info.file_size)
+    return links
 
 
-def _tar_members(archive: Path, password: str | None, bar: tqdm) -> Iterator[Member]:
+def _unpack_tar(archive: Path, new: Path, bar: tqdm) -> list[Link]:
+    """Write the files, and return the links."""
+    if not hasattr(tarfile, "data_filter"):
+        raise DatasetError(
+            f"{archive}: Python has unpacked tar archives safely since 3.11.4; use a "
+            "newer Python, or unpack it with another program"
+        )
+    links = []
     with archive.open("rb") as raw, tarfile.open(fileobj=raw) as tar:
         bar.reset(total=archive.stat().st_size)
         for info in tar:
-            parts = _safe(archive, info.name)
-            if info.isdir():
-                yield Member(info.name, parts, None)
+            info.name = _safe_name(archive, info.name)
+            if _is_macs_note(info.name):
+                pass
             elif info.issym():
-                target = _target(archive, info.name, info.linkname, parts)
-                yield Member(info.name, parts, None, target)
-            elif info.islnk():  # from the archive's top, not from its own place
-                target = _target(archive, info.name, info.linkname, ())
-                yield Member(info.name, parts, None, target)
-            elif info.isreg():
-                yield Member(info.name, parts, tar.extractfile(info))
+                start = PurePosixPath(info.name).parent
+                links.append(Link(info.name, info.linkname, start))
+            elif info.islnk():  # from the archive's top, not from its own folder
+                links.append(Link(info.name, info.linkname, PurePosixPath()))
             else:
-                raise _device(archive, info.name)
+                try:
+                    tar.extract(info, new, filter="data")
+                except tarfile.SpecialFileError as e:
+                    raise _refusal(archive, info.name, "is a device or pipe") from e
+                except tarfile.FilterError as e:
+                    raise _refusal(archive, info.name, f"is not safe ({e})") from e
             bar.update(raw.tell() - bar.n)
         # tarfile takes a header that is cut short for the end
         tar.fileobj.seek(tar.offset)
@@ -188,51 +164,63 @@ def _tar_members(archive: Path, password: str | None, bar: tqdm) -> Iterator[Mem
         while tar.fileobj.read(_CHUNK):
             pass  # gzip and xz check their sum when they come to the end
         bar.update(raw.tell() - bar.n)
+    return links
 
 
-def _safe(archive: Path, name: str) -> tuple[str, ...]:
-    """The parts of a member's path, or DatasetError: every system's rules at once."""
-    plain = name.replace("\\", "/")
-    if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
+def _safe_name(archive: Path, name: str) -> str:
+    """The member's name with / between its parts, as Windows' programs may not write.
+
+    Raises:
+        DatasetError: Some system would put the member outside of the folder.
+    """
+    path = PureWindowsPath(name)  # knows / and \, drives and hosts
+    if path.anchor:
+        raise _refusal(archive, name, "has an absolute path")
+    if ".." in path.parts or "\0" in name:
+        raise _refusal(archive, name, "leads out of the folder")
+    return name.replace("\\", "/")
+
+
+def _is_macs_note(name: str) -> bool:
+    """Whether macOS added the member, which is none of the data set's files."""
+    parts = PurePosixPath(name).parts
+    return parts[:1] == ("__MACOSX",) or parts[-1:] == (".DS_Store",)
+
+
+def _copy_target(archive: Path, new: Path, link: Link) -> None:
+    """Put a copy of what the link points at in the link's place."""
+    # no link was made, so that .. is what it says and needs no look at the disk
+    source = Path(os.path.normpath(new / link.start / link.target.replace("\\", "/")))
+    if not source.is_relative_to(new):
+        said = f"is a link to {link.target!r}, outside the archive"
+        raise _refusal(archive, link.name, said)
+    if not source.is_file():
+        inside = "/".join(source.relative_to(new).parts)
         raise DatasetError(
-            f"{archive}: {name!r} has an absolute path; nothing was unpacked. Get the "
-            "archive from a source you trust"
+            f"{archive}: {link.name!r} links to {inside!r}, which is no file of the "
+            "archive; unpack it by hand if you trust it"
         )
-    parts = tuple(p for p in plain.split("/") if p not in ("", "."))
-    if ".." in parts or "\0" in plain:
+    path = new / link.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, path)
+
+
+def _move(archive: Path, new: Path, dest: Path) -> Path:
+    """Rename the archive's one top folder, or all of it, into ``dest``."""
+    tops = list(new.iterdir())
+    if not tops:
+        raise DatasetError(f"{archive} is empty")
+    one = len(tops) == 1 and tops[0].is_dir()
+    stem = _ENDINGS.sub("", archive.name) or archive.name
+    source, name = (tops[0], tops[0].name) if one else (new, stem)
+    home = dest / name
+    if home.exists() or home.is_symlink():
         raise DatasetError(
-            f"{archive}: {name!r} leads out of the folder; nothing was unpacked. Get "
-            "the archive from a source you trust"
+            f"{home} is there already and is left as it is; move it away, or unpack "
+            "into another folder"
         )
-    return parts
-
-
-def _target(
-    archive: Path, name: str, link: str, place: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Where a link at ``place`` leads, as parts from the archive's top."""
-    plain = link.replace("\\", "/")
-    at = list(place[:-1])
-    outside = plain.startswith("/") or bool(re.match(r"[A-Za-z]:", plain))
-    for p in plain.split("/"):
-        if p == "..":
-            outside |= not at
-            at = at[:-1]
-        elif p not in ("", "."):
-            at.append(p)
-    if outside:
-        raise DatasetError(
-            f"{archive}: {name!r} is a link to {link!r}, outside the archive; nothing "
-            "was unpacked. Get the archive from a source you trust"
-        )
-    return tuple(at)
-
-
-def _device(archive: Path, name: str) -> DatasetError:
-    return DatasetError(
-        f"{archive}: {name!r} is a device or pipe, not a file; nothing was unpacked. "
-        "Get the archive from a source you trust"
-    )
+    source.rename(home)
+    return home
 
 
 # --- what can go wrong --------------------------------------------------------------
@@ -245,9 +233,16 @@ def _is_tar(archive: Path) -> bool:
         return False
 
 
+def _refusal(archive: Path, name: str, said: str) -> DatasetError:
+    return DatasetError(
+        f"{archive}: {name!r} {said}; nothing was unpacked. Get the archive from a "
+        "source you trust"
+    )
+
+
 @contextmanager
 def _said_plainly(archive: Path) -> Iterator[None]:
-    """The many ways in which the readers fail, as DatasetError."""
+    """Turn the many errors of the readers into a DatasetError."""
     try:
         yield
     except (
@@ -268,14 +263,11 @@ def _said_plainly(archive: Path) -> Iterator[None]:
             "7-Zip"
         ) from e
     except RuntimeError as e:
+        if "password required" in str(e):
+            raise DatasetError(
+                f"{archive} is protected by a password, which its authors send with "
+                "it; pass password="
+            ) from e
         if "password" not in str(e):
             raise
         raise DatasetError(f"{archive}: the password is wrong") from e
-
-
-@contextmanager
-def _progress(archive: Path, show: bool) -> Iterator[tqdm]:
-    with tqdm(
-        desc=archive.name, unit="B", unit_scale=True, disable=not show, total=0
-    ) as bar:
-        yield bar

@@ -1,4 +1,4 @@
-"""Data sets: lists of (path, pid, camid) for train, query and gallery (§4.2).
+"""Every data set by its name: `load` (§4.2).
 
 Image files stay where they are; a data set here is the meaning of their names. In
 Market-1501's layout ``0002_c1s1_000451_03.jpg`` is pid 2 seen by camera 1 in sequence
@@ -16,42 +16,23 @@ from dplib.datasets import cuhk03, folder, market, msmt17
 from dplib.datasets.splits import validation_split
 from dplib.samples import DatasetError, ReIDData
 
-
-def _cuhk03(root: Path, *, kind: str = "labeled", split: int = 0) -> ReIDData:
-    return cuhk03.load(root, kind, split)
-
-
-def _cuhk03np(root: Path, *, kind: str = "labeled") -> ReIDData:
-    return cuhk03.load_new_protocol(root, kind)
-
-
-def _folder(
-    root: Path,
-    *,
-    seed: int,
-    pattern: str | None = None,
-    csv: str | Path | None = None,
-    test_share: float = 0.5,
-) -> ReIDData:
-    return folder.load(root, pattern, csv, test_share, seed)
-
-
 _LOADERS: dict[str, Callable[..., ReIDData]] = {
     "toymarket": market.toy,
     "market1501": market.market1501,
     "dukemtmc": market.dukemtmc,
-    "cuhk03": _cuhk03,
-    "cuhk03np": _cuhk03np,
+    "cuhk03": cuhk03.load,
+    "cuhk03np": cuhk03.load_new_protocol,
     "msmt17": msmt17.msmt17,
-    "folder": _folder,
+    "folder": folder.load,
 }
 NAMES = tuple(_LOADERS)
 
 
 def protocol_keywords(name: str) -> tuple[str, ...]:
-    """What ``load(name, ...)`` takes beside val_pids and seed.
+    """What ``load(name, ...)`` takes beside ``val_pids`` and ``seed``.
 
-    Raises DatasetError for an unknown name.
+    Raises:
+        DatasetError: There is no data set of this name.
     """
     if name not in _LOADERS:
         raise DatasetError(
@@ -69,22 +50,26 @@ def load(
     seed: int = 0,
     **protocol: Any,
 ) -> ReIDData:
-    """The data set ``name`` from below ``root`` (or from its own folder as root).
+    """Load a data set: lists of its images, with who is on each and its camera.
 
-    | name | keywords of its protocol |
-    |---|---|
-    | toymarket, market1501, dukemtmc | |
-    | cuhk03 (100 test pids) | kind="labeled" or "detected", split=0 to 19 |
-    | cuhk03np (767/700 pids) | kind |
-    | msmt17 | with_val=True: the validation list is trained on as well |
-    | folder (your images, in root) | pattern=REGEX or csv=FILE, test_share=0.5 |
+    ToyMarket is drawn when it is not there, and CUHK03's images are unpacked when they
+    are first asked for. All others have to be there: see data/README.md.
 
-    "toymarket" is drawn when it is not there, CUHK03's images are unpacked when first
-    asked for. With val_pids = n, n training pids drawn with ``seed`` leave the training
-    set and become query and gallery, and the test images are out of reach: choose
-    settings there. ``seed`` also draws the split of "folder".
-    Raises DatasetError for an unknown name or keyword, and for a data set that is
-    absent, half extracted, in a neighbouring folder, or has names that do not parse.
+    Args:
+        name: One of ``NAMES``; ``"folder"`` is your own images.
+        root: The folder above the data set's folder, or that folder itself.
+        val_pids: Number of training pids, drawn with ``seed``, that become query and
+            gallery instead. The test images are then out of reach, so that settings
+            can be chosen on these people.
+        seed: Decides the validation split, and the split of ``"folder"``.
+        **protocol: ``kind="labeled"`` or ``"detected"`` (cuhk03, cuhk03np),
+            ``split=0`` to 19 (cuhk03), ``with_val=True`` (msmt17: train on the
+            validation list as well), ``pattern=`` or ``csv=`` and ``test_share=0.5``
+            (folder, see ``folder.load``).
+
+    Raises:
+        DatasetError: An unknown name or keyword; a data set that is absent, half
+            extracted, in a neighbouring folder, or has names that do not parse.
     """
     known = protocol_keywords(name)
     if wrong := [k for k in protocol if k not in known]:
@@ -94,6 +79,3 @@ def load(
         protocol["seed"] = seed
     data = _LOADERS[name](Path(root), **protocol)
     return validation_split(data, val_pids, seed) if val_pids else data
-
-
-# --- counts -------------------------------------------------------------------------

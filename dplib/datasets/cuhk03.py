@@ -12,18 +12,18 @@ A pid is the person's place in the whole set, 1 to 1,467; a camid is the view, 1
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.io import loadmat
 from tqdm import tqdm
 
 from dplib import files
-from dplib.datasets.market import CUHK03NP, FOLDERS, locate, three_folders
+from dplib.datasets.market import CUHK03NP, SPLIT_FOLDERS, locate, three_folders
 from dplib.samples import DatasetError, ReIDData, Sample
 
 KINDS = ("labeled", "detected")
@@ -32,13 +32,20 @@ _INDEX = "index.json"
 _AGAIN = "the copy may be damaged: extract CUHK03's archive again"
 
 
-def load(root: Path, kind: str = "labeled", split: int = 0) -> ReIDData:
+def load(root: Path, *, kind: str = "labeled", split: int = 0) -> ReIDData:
     """The old protocol (table 1 of the paper): 1,367 training pids, 100 test pids.
 
     Query and gallery both hold every image of the test pids, for both views query;
     which ones are ranked is drawn by ``evaluation`` (protocol "cuhk03").
-    Raises DatasetError for an unknown kind or split, without the images or
-    ``cuhk-03.mat``, and when that file is not as described above.
+
+    Args:
+        root: The folder above ``cuhk03/``, or that folder.
+        kind: ``"labeled"`` (boxes drawn by hand) or ``"detected"``.
+        split: Which of the 20 test sets.
+
+    Raises:
+        DatasetError: An unknown kind or split; neither the images nor ``cuhk-03.mat``
+            is there; that file is not as described above.
     """
     home = _home(root)
     folder = images(home, kind)
@@ -54,19 +61,25 @@ def load(root: Path, kind: str = "labeled", split: int = 0) -> ReIDData:
     return ReIDData(name, folder, train, ranked, ranked, protocol="cuhk03")
 
 
-def load_new_protocol(root: Path, kind: str = "labeled") -> ReIDData:
+def load_new_protocol(root: Path, *, kind: str = "labeled") -> ReIDData:
     """CUHK03-NP (Zhong and others, CVPR 2017): 767 training pids, 700 test pids.
 
-    From the folder cuhk03-np/KIND its authors hand out, or from their split file
+    From the folder cuhk03-np/KIND that its authors hand out, or from their split file
     ``cuhk03_new_protocol_config_KIND.mat`` and CUHK03's unpacked images.
-    Raises DatasetError as ``load`` does, and when the split file names an image that is
-    not there, an index outside its list, or a pid in training and test.
+
+    Args:
+        root: The folder above ``cuhk03-np/`` or ``cuhk03/``, or one of these.
+        kind: ``"labeled"`` or ``"detected"``.
+
+    Raises:
+        DatasetError: As for ``load``; or the split file names an image that is not
+            there, an index outside its list, or a pid in training and test.
     """
     _check_kind(kind)
     name = f"cuhk03np-{kind}"
-    for ready in (root / "cuhk03-np" / kind, root / kind, root):
-        if any((ready / f).is_dir() for f in FOLDERS):
-            home = locate(ready, ".", "CUHK03-NP", "extract it again")
+    for handed_out in (root / "cuhk03-np" / kind, root / kind, root):
+        if any((handed_out / f).is_dir() for f in SPLIT_FOLDERS):
+            home = locate(handed_out, ".", "CUHK03-NP", "extract it again")
             return three_folders(name, home, CUHK03NP)
     home = _home(root)
     file = home / f"cuhk03_new_protocol_config_{kind}.mat"
@@ -75,31 +88,8 @@ def load_new_protocol(root: Path, kind: str = "labeled") -> ReIDData:
             f"no CUHK03-NP: neither {root / 'cuhk03-np' / kind} nor {file}; get the "
             "split file from its authors (data/README.md) and put it there"
         )
-    lists = _read_split_file(file)
     folder = images(home, kind)
-    there = set(_names(folder, _read_index(folder)))
-    if gone := [n for n in lists["filelist"] if n not in there]:
-        raise DatasetError(
-            f"{file} lists {gone[0]} and {len(gone) - 1:,} more images that "
-            f"{folder} lacks; the split file is of other images ({kind}?)"
-        )
-    parts = []
-    for part in ("train_idx", "query_idx", "gallery_idx"):
-        at = lists[part]
-        if at.size == 0 or at.min() < 1 or at.max() > len(lists["filelist"]):
-            raise DatasetError(
-                f"{file}: {part} is not within 1 to {len(lists['filelist']):,}; get "
-                "the split file again"
-            )
-        parts.append(
-            [
-                Sample(
-                    folder / lists["filelist"][i], lists["labels"][i], lists["camId"][i]
-                )
-                for i in (at - 1).tolist()
-            ]
-        )
-    train, query, gallery = parts
+    train, query, gallery = _split_lists(file, folder)
     if both := {s.pid for s in train} & {s.pid for s in (*query, *gallery)}:
         raise DatasetError(
             f"{file}: pid {min(both)} and {len(both) - 1} more are in training and in "
@@ -108,10 +98,37 @@ def load_new_protocol(root: Path, kind: str = "labeled") -> ReIDData:
     return ReIDData(name, folder, train, query, gallery)
 
 
+def _split_lists(file: Path, folder: Path) -> list[list[Sample]]:
+    """Training set, query and gallery of a split file, as images of the folder."""
+    arrays = _read_split_file(file)
+    there = set(_names(folder, _read_index(folder)))
+    if gone := [n for n in arrays["filelist"] if n not in there]:
+        raise DatasetError(
+            f"{file} lists {gone[0]} and {len(gone) - 1:,} more images that "
+            f"{folder} lacks; the split file belongs to other images"
+        )
+    rows = zip(arrays["filelist"], arrays["labels"], arrays["camId"], strict=True)
+    samples = [Sample(folder / name, pid, camid) for name, pid, camid in rows]
+    lists = []
+    for part in ("train_idx", "query_idx", "gallery_idx"):
+        places = arrays[part]  # from 1
+        if places.size == 0 or places.min() < 1 or places.max() > len(samples):
+            raise DatasetError(
+                f"{file}: {part} is not within 1 to {len(samples):,}; get the split "
+                "file again"
+            )
+        lists.append([samples[i] for i in (places - 1).tolist()])
+    return lists
+
+
 def images(home: Path, kind: str) -> Path:
     """The folder of a kind's images; unpacked from cuhk-03.mat when it is not there.
 
     Unpacking goes on where an interrupted one stopped. Needs h5py.
+
+    Raises:
+        DatasetError: An unknown kind; neither the images nor ``cuhk-03.mat`` is there;
+            see ``unpack_images``.
     """
     _check_kind(kind)
     folder = home / f"images_{kind}"
@@ -128,7 +145,12 @@ def images(home: Path, kind: str) -> Path:
 
 
 def ready(root: Path, name: str = "cuhk03") -> tuple[list[str], Path | None]:
-    """Kinds that load without unpacking, and cuhk-03.mat where it is."""
+    """Which kinds load without unpacking, and where cuhk-03.mat is.
+
+    Args:
+        root: As for ``load``.
+        name: ``"cuhk03"``, or ``"cuhk03np"`` for which its authors' folders count too.
+    """
     home = _home(root)
     given = [k for k in KINDS if (root / "cuhk03-np" / k).is_dir()]
     if name == "cuhk03np" and given:
@@ -142,14 +164,23 @@ def ready(root: Path, name: str = "cuhk03") -> tuple[list[str], Path | None]:
 def unpack_images(mat: Path, folder: Path, kind: str) -> None:
     """Write the images of ``kind`` as PNG into ``folder``, which appears when complete.
 
-    Raises DatasetError when ``mat`` is not CUHK03's file; what was unpacked until then
-    stays in ``folder.tmp`` and is not written again.
+    What is unpacked before an error or an interrupt stays in ``folder.tmp`` and is not
+    written again.
+
+    Raises:
+        DatasetError: ``mat`` is not CUHK03's file, or h5py is not installed.
     """
-    h5py = _needs("h5py", mat)
+    try:  # an optional dependency, of the extra "data"
+        import h5py  # type: ignore[import-untyped]
+    except ImportError as e:
+        raise DatasetError(
+            f"{mat} is read with h5py, which is not installed: pip install "
+            "'dplib[data]'"
+        ) from e
     part = folder.with_name(folder.name + ".tmp")
     try:
         with h5py.File(mat, "r") as file:
-            pairs = [c.T for c in _cells(file, file, kind, mat, PAIRS)]
+            pairs = [c.T for c in _cells(file, kind, mat, PAIRS)]
             testsets = _testsets(file, mat, [len(p) for p in pairs])
             part.mkdir(parents=True, exist_ok=True)
             total = sum(p.size for p in pairs)
@@ -178,32 +209,32 @@ def unpack_images(mat: Path, folder: Path, kind: str) -> None:
     part.replace(folder)
 
 
-def _cells(file: Any, group: Any, key: str, mat: Path, n: int) -> Iterator[np.ndarray]:
+def _cells(file: Any, key: str, mat: Path, n: int) -> Iterator[np.ndarray]:
     """The arrays that the n references of a cell array point at."""
-    if key not in group:
+    if key not in file:
         raise DatasetError(f"{mat} has no {key!r}: it is not CUHK03's cuhk-03.mat")
-    references = np.ravel(group[key][()])
+    references = np.ravel(file[key][()])
     if references.dtype != object or len(references) != n:
         raise DatasetError(
             f"{mat}: {key} is {references.dtype} of {len(references)}, expected {n} "
             "cells; it is not CUHK03's cuhk-03.mat"
         )
     for reference in references:
-        found = file[reference][()]
-        if key in KINDS and (found.dtype != object or found.shape[:1] != (COLUMNS,)):
+        array = file[reference][()]
+        if key in KINDS and (array.dtype != object or array.shape[:1] != (COLUMNS,)):
             raise DatasetError(
-                f"{mat}: a cell of {key} is {found.dtype} {found.shape}, expected "
+                f"{mat}: a cell of {key} is {array.dtype} {array.shape}, expected "
                 f"{COLUMNS} columns of images; it is not CUHK03's cuhk-03.mat"
             )
-        yield found
+        yield array
 
 
 def _testsets(file: Any, mat: Path, people: list[int]) -> list[list[list[int]]]:
     """Each test set as [pair, person] from 1."""
     n = file["testsets"].size if "testsets" in file else 0
     sets = []
-    for i, found in enumerate(_cells(file, file, "testsets", mat, n)):
-        rows = found.T.astype(int)
+    for i, array in enumerate(_cells(file, "testsets", mat, n)):
+        rows = array.T.astype(int)
         if rows.ndim != 2 or rows.shape[1] != 2:
             raise DatasetError(
                 f"{mat}: test set {i} is {rows.shape}; expected [100, 2]"
@@ -271,8 +302,8 @@ def _check_kind(kind: str) -> None:
 
 def _read_index(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-        return {k: found[k] for k in ("images", "people", "testsets")}
+        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        return {k: index[k] for k in ("images", "people", "testsets")}
     except (OSError, ValueError, KeyError) as e:
         raise DatasetError(
             f"{folder} was not unpacked by dplib, or is damaged ({_INDEX}: {e}); move "
@@ -305,37 +336,25 @@ def _sample(folder: Path, name: str, index: dict[str, Any]) -> Sample:
 
 def _read_split_file(file: Path) -> dict[str, Any]:
     """filelist [n] of names, labels and camId [n], *_idx [m] from 1 (MATLAB v5)."""
-    loadmat: Callable[..., dict[str, Any]] = _needs("scipy.io", file).loadmat
     try:
         mat = loadmat(file)
     except (OSError, ValueError, TypeError, NotImplementedError) as e:
         raise DatasetError(
             f"{file} cannot be read as MATLAB v5 ({e}); get the split file again"
         ) from e
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for key in ("labels", "camId", "train_idx", "query_idx", "gallery_idx", "filelist"):
         if key not in mat:
             raise DatasetError(f"{file} has no {key!r}; get the split file again")
-        found[key] = mat[key].ravel()
-    found["filelist"] = [str(cell[0]) for cell in found["filelist"]]
+        arrays[key] = mat[key].ravel()
+    arrays["filelist"] = [str(cell[0]) for cell in arrays["filelist"]]
     for key in ("labels", "camId"):
-        found[key] = found[key].astype(int).tolist()
-        if len(found[key]) != len(found["filelist"]):
+        arrays[key] = arrays[key].astype(int).tolist()
+        if len(arrays[key]) != len(arrays["filelist"]):
             raise DatasetError(
-                f"{file}: {len(found[key]):,} {key} for {len(found['filelist']):,} "
+                f"{file}: {len(arrays[key]):,} {key} for {len(arrays['filelist']):,} "
                 "images; get the split file again"
             )
     for key in ("train_idx", "query_idx", "gallery_idx"):
-        found[key] = found[key].astype(int)  # as stored, minus 1 would wrap round
-    return found
-
-
-def _needs(module: str, file: Path) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as e:
-        name = module.split(".")[0]
-        raise DatasetError(
-            f"{file} is read with {name}, which is not installed: pip install "
-            "'dplib[data]'"
-        ) from e
+        arrays[key] = arrays[key].astype(int)  # as stored, minus 1 would wrap round
+    return arrays

@@ -8,16 +8,17 @@ are, all others (also a set that counts from 0) are numbered 1, 2, … in order 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from csv import DictReader
+from csv import Error as CsvError
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from dplib.datasets.market import FOLDERS
+from dplib.datasets.market import SPLIT_FOLDERS
 from dplib.datasets.verification import counts
 from dplib.samples import DatasetError, ReIDData, Sample
 
@@ -36,77 +37,93 @@ class Row(NamedTuple):
 
 def load(
     root: Path,
+    *,
     pattern: str | None = None,
-    csv_file: str | Path | None = None,
+    csv: str | Path | None = None,
     test_share: float = 0.5,
     seed: int = 0,
 ) -> ReIDData:
-    """The images below ``root``; one of three things says who is on them.
+    r"""The images below ``root``; one of three things says who is on them.
 
-    - the folders, ``PID/CAMERA_anything.jpg``;
-    - ``pattern``: a regular expression with the groups pid and camid, searched for in
-      each image's path below root (with / on every system);
-    - ``csv_file``: columns path (below root), pid, camid and, if you like, split with
-      train, query or gallery; or with train and test, whose query is then drawn.
+    By default their folders and names do: ``PID/CAMERA_anything.jpg``. Where no split
+    is given, ``split_rows`` makes one, and what it holds is printed.
 
-    Where no split is given, ``split_rows`` makes one and its figures are printed.
-    Raises DatasetError that names the file, row or value that is wrong.
+    Args:
+        root: The folder of the images.
+        pattern: A regular expression with the groups pid and camid, searched for in
+            each image's path below ``root`` (with / on every system), such as
+            ``r"(?P<pid>\d+)_c(?P<camid>\d+)"``.
+        csv: A file with the columns path (below ``root``), pid, camid and, if you like,
+            split: train, query and gallery; or train and test, from which the queries
+            are then drawn.
+        test_share: Share of the people to draw for query and gallery.
+        seed: Decides which people and which queries are drawn.
+
+    Raises:
+        DatasetError: The message names the file, row or value that is wrong.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise DatasetError(f"no folder {root}; root is the folder of your images")
-    if pattern is not None and csv_file is not None:
-        raise DatasetError("give pattern or csv, not both")
-    by_folder = pattern is None and csv_file is None
-    if by_folder and all((root / f).is_dir() for f in FOLDERS):
-        raise DatasetError(
-            f"{root} has Market-1501's folders; load it as 'market1501' (or "
-            "'dukemtmc'), which keeps its split"
-        )
-    if csv_file is not None:
-        rows = _read_csv(root, Path(csv_file))
-    elif pattern is not None:
-        rows = _match(root, pattern)
-    else:
-        rows = _walk(root)
-    _no_junk(rows)
+    rows = _rows(Path(root), pattern, csv)
     pids, cams = numbers((r.pid for r in rows), 1), numbers((r.camid for r in rows), 0)
-    numbered = [
-        (Sample(r.path, pids[r.pid], cams[r.camid]), r.split)
-        for r in sorted(rows, key=lambda r: r.path)
-    ]
-    by: dict[str, list[Sample]] = defaultdict(list)
-    for sample, split in numbered:
-        by[split].append(sample)
-    if by["query"]:
-        lists = (by["train"], by["query"], by["gallery"])
-    elif by["test"]:
-        rng = np.random.default_rng([seed, 0x464F4C])
-        lists = (by["train"], *query_of(by["test"], rng))
+    parts: dict[str, list[Sample]] = defaultdict(list)
+    for r in sorted(rows, key=lambda r: r.path):
+        parts[r.split].append(Sample(r.path, pids[r.pid], cams[r.camid]))
+    if parts["query"]:
+        lists = (parts["train"], parts["query"], parts["gallery"])
+    elif parts["test"]:
+        lists = (parts["train"], *query_of(parts["test"], _rng(seed)))
     else:
-        lists = split_rows(by[""], test_share, seed)
+        lists = split_rows(parts[""], test_share, seed)
     names = {n: text for text, n in pids.items()}
-    data = ReIDData("folder", root, *lists, pid_names=names)
-    _apart(data)
-    if not by["query"]:
+    data = ReIDData("folder", Path(root), *lists, pid_names=names)
+    _check_apart(data)
+    if not parts["query"]:
         print(describe_split(data, seed))
     return data
+
+
+def _rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 0x464F4C])
 
 
 # --- who is on an image -------------------------------------------------------------
 
 
+def _rows(root: Path, pattern: str | None, csv: str | Path | None) -> list[Row]:
+    """All images with their pids and cameras, from the one source that is given."""
+    if not root.is_dir():
+        raise DatasetError(f"no folder {root}; root is the folder of your images")
+    if pattern is not None and csv is not None:
+        raise DatasetError("give pattern or csv, not both")
+    if csv is not None:
+        rows = _read_csv(root, Path(csv))
+    elif pattern is not None:
+        rows = _match(root, pattern)
+    elif all((root / f).is_dir() for f in SPLIT_FOLDERS):
+        raise DatasetError(
+            f"{root} has Market-1501's folders; load it as 'market1501' (or "
+            "'dukemtmc'), which keeps its split"
+        )
+    else:
+        rows = _walk(root)
+    if junk := next((r for r in rows if r.pid == "-1"), None):
+        raise DatasetError(
+            f"{junk.path} has pid -1, which stands for junk in Market-1501, not for a "
+            "person; leave such images out"
+        )
+    return rows
+
+
 def _images(root: Path) -> list[Path]:
     """Every image below root, sorted; hidden files and folders are passed over."""
-    found = sorted(
+    images = sorted(
         p
         for p in root.rglob("*")
         if p.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in p.relative_to(root).parts)
     )
-    if not found:
+    if not images:
         raise DatasetError(f"{root} holds no image ({', '.join(SUFFIXES)})")
-    return found
+    return images
 
 
 def _walk(root: Path) -> list[Row]:
@@ -153,19 +170,21 @@ def _read_csv(root: Path, file: Path) -> list[Row]:
     file = file if file.is_file() or file.is_absolute() else root / file
     try:
         with file.open(encoding="utf-8-sig", newline="") as f:
-            reader = csv.DictReader(f, skipinitialspace=True)
-            head, found = reader.fieldnames or [], list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
+            reader = DictReader(f, skipinitialspace=True)
+            columns, records = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, CsvError) as e:
         raise DatasetError(f"{file} cannot be read as CSV: {e}") from e
-    if missing := [c for c in ("path", "pid", "camid") if c not in head]:
+    if missing := [c for c in ("path", "pid", "camid") if c not in columns]:
         raise DatasetError(
             f"{file} has no column {missing[0]}; expected path,pid,camid and, if you "
-            f"like, split; found {','.join(head)}"
+            f"like, split; found {','.join(columns)}"
         )
     rows: list[Row] = []
     seen: dict[Path, int] = {}
-    for line, r in enumerate(found, 2):
-        cells = [(r.get(c) or "").strip() for c in ("path", "pid", "camid", "split")]
+    for line, record in enumerate(records, 2):
+        cells = [
+            (record.get(c) or "").strip() for c in ("path", "pid", "camid", "split")
+        ]
         if not all(cells[:3]):
             raise DatasetError(f"{file}, row {line}: path, pid or camid is empty")
         row = Row(root / cells[0], *cells[1:])
@@ -201,23 +220,19 @@ def _check_splits(file: Path, rows: list[Row]) -> None:
         )
 
 
-def _no_junk(rows: list[Row]) -> None:
-    if bad := next((r for r in rows if r.pid == "-1"), None):
-        raise DatasetError(
-            f"{bad.path} has pid -1, which stands for junk in Market-1501, not for a "
-            "person; leave such images out"
-        )
-
-
 def numbers(texts: Iterable[str], first: int) -> dict[str, int]:
-    """Each text's number: its own when all are whole ones ≥ first, else 1, 2, …"""
-    found = set(texts)
-    if all(re.fullmatch(r"[0-9]{1,9}", t) for t in found):
-        own = {t: int(t) for t in sorted(found, key=lambda t: (int(t), t))}
+    """A number for each text: its own where all are whole numbers from ``first`` on.
+
+    Otherwise they are numbered 1, 2, … in order of value or, with any other text among
+    them, of the alphabet.
+    """
+    names = set(texts)
+    if all(re.fullmatch(r"[0-9]{1,9}", t) for t in names):
+        own = {t: int(t) for t in sorted(names, key=lambda t: (int(t), t))}
         if len(set(own.values())) == len(own) and min(own.values(), default=0) >= first:
             return own
         return {t: i for i, t in enumerate(own, 1)}
-    return {t: i for i, t in enumerate(sorted(found), 1)}
+    return {t: i for i, t in enumerate(sorted(names), 1)}
 
 
 # --- train, query, gallery ----------------------------------------------------------
@@ -228,16 +243,26 @@ def split_rows(
 ) -> tuple[list[Sample], list[Sample], list[Sample]]:
     """Draw ``test_share`` of the pids for query and gallery; train on the others.
 
-    People seen by one camera only cannot be queries; both kinds are shared out in the
-    same proportion. test_share=1 trains on none. Every image lands in one list.
-    Raises DatasetError when nobody is seen by two cameras, or too few are left.
+    People seen by one camera only cannot be queries; both kinds of people are divided
+    in the same proportion. Every image gets into one list.
+
+    Args:
+        samples: All images.
+        test_share: Above 0 and at most 1, which leaves nobody to train on.
+        seed: Decides which people and which queries are drawn.
+
+    Returns:
+        Training set, query and gallery.
+
+    Raises:
+        DatasetError: Nobody is seen by two cameras, or too few people are left.
     """
     if not 0 < test_share <= 1:
         raise DatasetError(f"test_share={test_share}: expected above 0 and at most 1")
     cams: dict[int, set[int]] = defaultdict(set)
     for s in samples:
         cams[s.pid].add(s.camid)
-    rng = np.random.default_rng([seed, 0x464F4C])
+    rng = _rng(seed)
     test: set[int] = set()
     for able in (True, False):
         pids = sorted(p for p, c in cams.items() if (len(c) > 1) == able)
@@ -265,7 +290,12 @@ def query_of(
 
     A camera's only image stays in the gallery, or the other cameras' queries would lose
     it; where each camera of a pid has one image, one of them is the query.
-    Raises DatasetError when no query can be had.
+
+    Returns:
+        Query and gallery.
+
+    Raises:
+        DatasetError: Nobody is seen by two cameras.
     """
     groups: dict[int, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for s in sorted(samples):
@@ -287,7 +317,7 @@ def query_of(
     return query, [s for s in sorted(samples) if s not in taken]
 
 
-def _apart(data: ReIDData) -> None:
+def _check_apart(data: ReIDData) -> None:
     both = set(data.labels) & {s.pid for s in (*data.query, *data.gallery)}
     if both:
         raise DatasetError(
@@ -298,7 +328,7 @@ def _apart(data: ReIDData) -> None:
 
 def describe_split(data: ReIDData, seed: int) -> str:
     """What the drawn split holds, and how pids were numbered."""
-    found = counts(data)
+    counted = counts(data)
     views: dict[int, set[int]] = defaultdict(set)
     for s in (*data.query, *data.gallery):
         views[s.pid].add(s.camid)
@@ -306,11 +336,13 @@ def describe_split(data: ReIDData, seed: int) -> str:
     lines = [f"{data.root}: query and gallery drawn with seed {seed}"]
     for part, images, people in (
         ("train", len(data.train), len(data.labels)),
-        ("query", len(data.query), found["query pids"]),
+        ("query", len(data.query), counted["query pids"]),
         ("gallery", len(data.gallery), len({s.pid for s in data.gallery})),
     ):
         lines.append(f"  {part:8}{images:>7,} images of {people:>6,} people")
-    lines.append(f"  {found['cameras']} cameras; {alone} test people seen by one only")
+    lines.append(
+        f"  {counted['cameras']} cameras; {alone} test people seen by one only"
+    )
     if any(
         not text.isdecimal() or int(text) != n for n, text in data.pid_names.items()
     ):

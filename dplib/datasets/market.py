@@ -1,8 +1,7 @@
-"""Data sets whose meaning is in file names and lists.
+"""Market-1501, and the data sets that follow its layout.
 
-Market-1501 and those that follow it (ToyMarket, DukeMTMC-reID, CUHK03-NP as its authors
-hand it out) have three folders of images; MSMT17 has lists. In both the camera stands
-in the file name.
+ToyMarket, DukeMTMC-reID and CUHK03-NP (as its authors hand it out) have three folders
+of images as well; the name of a file says who is on it and which camera took it.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from typing import NamedTuple
 from dplib import toymarket
 from dplib.samples import DatasetError, ReIDData, Sample
 
-FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
-MULTI = "gt_bbox"
+SPLIT_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")  # in this order
+MULTI_QUERY_FOLDER = "gt_bbox"
 
 
 class Names(NamedTuple):
-    """How a set names its files: an expression with groups pid and cam, and words."""
+    """How a data set names its files."""
 
-    expression: re.Pattern[str]
-    form: str
+    expression: re.Pattern[str]  # with the groups pid and cam
+    form: str  # the same for people to read
     suffixes: tuple[str, ...] = (".jpg", ".jpeg")
 
 
@@ -43,13 +42,19 @@ CUHK03NP = Names(
 )
 
 
-# --- three folders, as Market-1501 has them -----------------------------------------
+# of each data set with this layout
+_HOMES = {"Market-1501-v15.09.15", "DukeMTMC-reID", "ToyMarket", "labeled", "detected"}
 
 
 def read_folder(folder: Path, names: Names = MARKET) -> list[Sample]:
     """The images of a folder, sorted by name; what is no image is passed over.
 
-    Raises DatasetError for an image whose name does not parse, and for no image.
+    Args:
+        folder: The folder of the images.
+        names: How its files are named.
+
+    Raises:
+        DatasetError: The name of an image does not parse, or there is no image.
     """
     samples = []
     for name in sorted(p.name for p in folder.iterdir()):  # the system's order varies
@@ -71,44 +76,61 @@ def read_folder(folder: Path, names: Names = MARKET) -> list[Sample]:
 
 
 def locate(root: Path, folder: str, name: str, remedy: str) -> Path:
-    """The data set's own folder: root/folder, or root itself; else say what is near."""
+    """The data set's own folder: ``root/folder``, or ``root`` itself.
+
+    Args:
+        root: The folder of all data sets, or the data set's own.
+        folder: The name that the data set's folder usually has.
+        name: The data set's name in messages.
+        remedy: What to do when it is not there.
+
+    Raises:
+        DatasetError: It is not there, or half of it is. A neighbouring folder that has
+            its layout is named.
+    """
     for home in (root / folder, root):
-        missing = [f for f in FOLDERS if not (home / f).is_dir()]
+        missing = [f for f in SPLIT_FOLDERS if not (home / f).is_dir()]
         if not missing:
             return home
-        if len(missing) < len(FOLDERS):
+        if len(missing) < len(SPLIT_FOLDERS):
             raise DatasetError(
                 f"{home} has no folder {missing[0]}; {name} is half extracted: "
                 "extract the archive again"
             )
-    if root.name in (*FOLDERS, MULTI):
+    if root.name in (*SPLIT_FOLDERS, MULTI_QUERY_FOLDER):
         raise DatasetError(
             f"{root} is a folder inside {name}; pass its parent: "
             f"root={str(root.parent)!r}"
         )
     depths = ("*/", "*/*/") if root.is_dir() else ()
-    for found in (f for d in depths for f in root.glob(d + FOLDERS[0])):
-        if found.parent.name in _OTHERS - {folder}:
+    for home in (f.parent for d in depths for f in root.glob(d + SPLIT_FOLDERS[0])):
+        if home.name in _HOMES - {folder}:
             continue  # another known set, in its own place
         raise DatasetError(
-            f"no {name} at {root / folder}, but {found.parent} has its layout; "
-            f"pass root={str(found.parent)!r} if that is it"
+            f"no {name} at {root / folder}, but {home} has its layout; "
+            f"pass root={str(home)!r} if that is it"
         )
     raise DatasetError(f"no {name} at {root / folder}; {remedy}")
 
 
-_OTHERS = {"Market-1501-v15.09.15", "DukeMTMC-reID", "ToyMarket", "labeled", "detected"}
-
-
 def three_folders(name: str, home: Path, names: Names = MARKET) -> ReIDData:
-    """train, query and gallery from the folders of ``home``; gt_bbox where it is."""
-    train, query, gallery = (read_folder(home / f, names) for f in FOLDERS)
-    multi = read_folder(home / MULTI, names) if (home / MULTI).is_dir() else []
+    """Training set, query and gallery from the folders of ``home``; gt_bbox if there.
+
+    Raises:
+        DatasetError: See ``read_folder``.
+    """
+    train, query, gallery = (read_folder(home / f, names) for f in SPLIT_FOLDERS)
+    boxes = home / MULTI_QUERY_FOLDER
+    multi = read_folder(boxes, names) if boxes.is_dir() else []
     return ReIDData(name, home, train, query, gallery, multi)
 
 
 def market1501(root: Path) -> ReIDData:
-    """Market-1501 (Zheng and others, ICCV 2015)."""
+    """Market-1501 (Zheng and others, ICCV 2015).
+
+    Raises:
+        DatasetError: See ``locate`` and ``read_folder``.
+    """
     remedy = (
         "ask its authors for Market-1501-v15.09.15.zip (research use only, see "
         "data/README.md) and extract it there"
@@ -119,8 +141,12 @@ def market1501(root: Path) -> ReIDData:
 
 
 def toy(root: Path) -> ReIDData:
-    """ToyMarket; it is drawn when it is not there."""
-    home = root if (root / FOLDERS[0]).is_dir() else root / "ToyMarket"
+    """ToyMarket; it is drawn when it is not there.
+
+    Raises:
+        DplibError: It cannot be drawn, see ``toymarket.generate``.
+    """
+    home = root if (root / SPLIT_FOLDERS[0]).is_dir() else root / "ToyMarket"
     settings = home / "toymarket.json"
     if settings.is_file():  # as it was asked for; at once unless the drawing changed
         asked = json.loads(settings.read_text(encoding="utf-8"))["settings"]
@@ -132,13 +158,14 @@ def toy(root: Path) -> ReIDData:
 
 
 def dukemtmc(root: Path) -> ReIDData:
-    """DukeMTMC-reID (Zheng, Zheng and Yang, ICCV 2017), withdrawn by its authors."""
+    """DukeMTMC-reID (Zheng, Zheng and Yang, ICCV 2017), withdrawn by its authors.
+
+    Raises:
+        DatasetError: See ``locate`` and ``read_folder``.
+    """
     remedy = (
         "its authors withdrew it in 2019 (data/README.md says why, and what follows); "
         "a copy that you may use goes there"
     )
     home = locate(root, "DukeMTMC-reID", "DukeMTMC-reID", remedy)
     return three_folders("dukemtmc", home, DUKE)
-
-
-# --- MSMT17: lists ------------------------------------------------------------------

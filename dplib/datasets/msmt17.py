@@ -21,9 +21,16 @@ def msmt17(root: Path, *, with_val: bool = True) -> ReIDData:
 
     Both numberings of the lists, of training and of test people, begin at 0, and a 0
     there is a person, not a distractor. So pid p of training becomes p + 1, pid p of
-    test 10,001 + p. ``with_val`` adds list_val.txt to the training set (32,621 images,
-    the published count); without it 30,248 are left, as several programs train.
-    Raises DatasetError when a list is missing or wrong, or an image is not there.
+    test 10,001 + p.
+
+    Args:
+        root: The folder above MSMT17_V1/ or MSMT17_V2/, or one of these.
+        with_val: Whether list_val.txt belongs to the training set, which then has the
+            published 32,621 images. Without it there are 30,248, on which several
+            programs train.
+
+    Raises:
+        DatasetError: A list is missing or wrong, or an image is not there.
     """
     home, (train_folder, test_folder) = _msmt_home(root)
     for name in (*_LISTS, train_folder, test_folder):
@@ -44,6 +51,7 @@ def msmt17(root: Path, *, with_val: bool = True) -> ReIDData:
 
 
 def _msmt_home(root: Path) -> tuple[Path, tuple[str, str]]:
+    """The data set's folder, and its version's folders of images."""
     # an archive may hold its name twice; msmt17/ is where other programs keep it
     nests = (root, root / "msmt17", *(root / v for v in _VERSIONS))
     below = [root, *(nest / v for nest in nests for v in _VERSIONS)]
@@ -82,7 +90,10 @@ def _read_list(file: Path, folder: Path, first_pid: int) -> list[Sample]:
 
 
 def _images_exist(home: Path, samples: Iterable[Sample]) -> None:
-    """One listing of each folder instead of 126,441 questions."""
+    """Raise DatasetError for missing images.
+
+    Each folder is listed once, instead of asking for each of 126,441 images.
+    """
     there: dict[Path, set[str]] = {}
     gone = []
     for s in samples:

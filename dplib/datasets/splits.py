@@ -1,4 +1,4 @@
-"""Splits of our own: people held out of the training set to choose settings on."""
+"""A split of our own: people held out of the training set to choose settings on."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from dplib.samples import DatasetError, ReIDData, Sample
 
 
 def validation_split(data: ReIDData, pids: int, seed: int = 0) -> ReIDData:
-    """Hold ``pids`` training pids out, as query (one image per camera) and gallery.
+    """Hold training pids out, as query (one image per camera) and gallery.
 
-    Only pids seen by two cameras or more are drawn, and their images alone are ranked.
-    Under the protocol "cuhk03" query and gallery both hold all of them.
-    Raises DatasetError when too few pids would be left to train on.
+    Only people seen by two cameras or more are drawn, and only their images are ranked.
+    Under the protocol ``"cuhk03"`` query and gallery both hold all of these images.
+
+    Args:
+        data: The data set; its own query and gallery are dropped.
+        pids: Number of people to hold out.
+        seed: Decides which people, and which image of each camera is the query.
+
+    Raises:
+        DatasetError: Too few people are seen by two cameras, or fewer than two would be
+            left to train on.
     """
     cams: dict[int, set[int]] = {}
     for s in data.train:
         cams.setdefault(s.pid, set()).add(s.camid)
     able = sorted(p for p, c in cams.items() if len(c) > 1)
-    if not 0 < pids <= min(len(able), len(cams) - 2):
+    most = min(len(able), len(cams) - 2)
+    if not 0 < pids <= most:
         raise DatasetError(
             f"val_pids={pids}: {data.name} has {len(cams)} training pids, {len(able)} "
-            f"of them seen by two cameras; take 1 to {min(len(able), len(cams) - 2)}"
+            f"of them seen by two cameras; take 1 to {most}"
         )
     rng = np.random.default_rng([seed, pids, 0x56414C])
     held = set(rng.choice(able, pids, replace=False).tolist())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import replace
 
 from dplib.datasets import market
 from dplib.samples import DISTRACTOR, JUNK, DatasetError, ReIDData, Sample
 
-_MARKET = ("market1501", "toymarket")
-
+_LIKE_MARKET = ("market1501", "toymarket")
 
 # Market-1501: the paper's §4.2 and the data set's own readme. Duke, CUHK03: §4.2 and
 # the readmes of DukeMTMC-reID and of CUHK03-NP. MSMT17: its paper (CVPR 2018), table 1.
@@ -89,19 +89,22 @@ PUBLISHED["msmt17-noval"] = PUBLISHED["msmt17"] | {
 
 
 def counts(data: ReIDData) -> dict[str, int]:
-    """What is there, under the names of ``PUBLISHED``.
+    """Count what a data set holds, under the names of ``PUBLISHED``.
 
-    As published, Market-1501's images leave out the queries (they are drawn by hand);
-    elsewhere each image of train, query and gallery counts once.
+    As in its authors' counts, the images of Market-1501 do not include the queries,
+    whose boxes were drawn by hand; elsewhere each image of the training set, the query
+    and the gallery counts once.
     """
     junk = sum(s.pid == JUNK for s in data.gallery)
     everything = {*data.train, *data.query, *data.gallery}
     people = {s.pid for s in everything} - {JUNK, DISTRACTOR}
-    market = data.name.split("-")[0] in _MARKET
+    like_market = data.name.split("-")[0] in _LIKE_MARKET
     ranked = {s.pid for s in data.gallery} - {JUNK, DISTRACTOR}
     query_pids = {s.pid for s in data.query}
-    found = {
-        "images": len(data.train) + len(data.gallery) if market else len(everything),
+    counted = {
+        "images": len(data.train) + len(data.gallery)
+        if like_market
+        else len(everything),
         "identities": len(people),
         "cameras": len({s.camid for s in everything}),
         "train images": len(data.train),
@@ -110,25 +113,30 @@ def counts(data: ReIDData) -> dict[str, int]:
         "query pids": len(query_pids),
         "gallery files": len(data.gallery),
     }
-    if market:
-        return found | {
+    if like_market:
+        return counted | {
             "junk (pid -1)": junk,
             "distractors (pid 0)": sum(s.pid == DISTRACTOR for s in data.gallery),
             "ranked gallery": len(data.gallery) - junk,
             "multi-query images": len(data.multi_query),
         }
     if data.name.startswith("dukemtmc"):
-        return found | {"distractor ids": len(ranked - query_pids)}
-    return found | {"gallery pids": len(ranked)}
+        return counted | {"distractor ids": len(ranked - query_pids)}
+    return counted | {"gallery pids": len(ranked)}
 
 
 def verify(data: ReIDData) -> str:
-    """Counts beside the published counts, as a table.
+    """Compare the counts with the published ones.
 
-    ToyMarket's are compared with its own list of what was drawn, ``nuisance.csv``.
-    Raises DatasetError that names every count that differs.
+    ToyMarket is compared with its own list of what was drawn, ``nuisance.csv``.
+
+    Returns:
+        Both counts as a table of text.
+
+    Raises:
+        DatasetError: A count differs; the message names every one that does.
     """
-    found = counts(data)
+    counted = counts(data)
     every_split = re.sub(r"-split\d+$", "", data.name)  # CUHK03: the same for all
     expected: dict[str, int] = PUBLISHED.get(every_split, {})
     if data.name == "toymarket":
@@ -136,7 +144,7 @@ def verify(data: ReIDData) -> str:
     source = "listed" if data.name == "toymarket" else "published"
     lines = [f"{data.name} at {data.root}", f"{'':22}{'found':>8}{source:>11}"]
     wrong = []
-    for key, n in found.items():
+    for key, n in counted.items():
         want = expected.get(key)
         line = f"{key:22}{n:>8,}{'–' if want is None else f'{want:,}':>11}"
         if want is not None and n != want:
@@ -158,14 +166,15 @@ def _listed(data: ReIDData) -> ReIDData:
     path = data.root / "nuisance.csv"
     if not path.is_file():
         raise DatasetError(f"{path} is missing; draw ToyMarket again")
-    with path.open(encoding="utf-8") as f:
-        head = f.readline().strip().split(",")
-        i, j, k, m = (head.index(c) for c in ("folder", "file", "pid", "camid"))
-        rows = [line.strip().split(",") for line in f]
-    by: dict[str, list[Sample]] = {name: [] for name in (*market.FOLDERS, market.MULTI)}
-    for r in rows:
-        by[r[i]].append(Sample(data.root / r[i] / r[j], int(r[k]), int(r[m])))
-    train, query, gallery = (by[f] for f in market.FOLDERS)
+    lists: dict[str, list[Sample]] = {
+        name: [] for name in (*market.SPLIT_FOLDERS, market.MULTI_QUERY_FOLDER)
+    }
+    with path.open(encoding="utf-8", newline="") as f:
+        for row in csv.DictReader(f):
+            image = data.root / row["folder"] / row["file"]
+            sample = Sample(image, int(row["pid"]), int(row["camid"]))
+            lists[row["folder"]].append(sample)
+    train, query, gallery, multi_query = lists.values()
     return replace(
-        data, train=train, query=query, gallery=gallery, multi_query=by[market.MULTI]
+        data, train=train, query=query, gallery=gallery, multi_query=multi_query
     )

@@ -113,6 +113,35 @@ def test_link_to_a_file_of_the_archive_becomes_a_copy(
     assert not (home / "alias" / "x.jpg").is_symlink()
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_names_as_other_programs_write_them(tmp_path: Path, ending: str) -> None:
+    archive = tmp_path / f"s.{ending}"
+    names = ["./Set/a.jpg", "Set\\query\\b.jpg", "Set//c.jpg"]
+    if ending == "zip":
+        with zipfile.ZipFile(archive, "w") as z:
+            for name in names:
+                info = zipfile.ZipInfo()
+                info.filename = name  # ZipInfo(name) itself would tidy it up
+                z.writestr(info, name)
+    else:
+        pack(archive, {name: name.encode() for name in names})
+    home = archives.unpack(archive, tmp_path / "data", progress=False)
+    assert home.name == "Set"
+    wanted = zip(["a.jpg", "query/b.jpg", "c.jpg"], names, strict=True)
+    assert tree(home) == {path: name.encode() for path, name in wanted}
+
+
+def test_a_python_without_the_data_filter_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter")
+    archive = pack(tmp_path / "s.tar.gz")
+    with pytest.raises(DatasetError, match=r"since 3\.11\.4; use a newer Python"):
+        archives.unpack(archive, tmp_path / "data", progress=False)
+    assert not tree(tmp_path / "data")
+    assert archives.unpack(pack(tmp_path / "s.zip"), tmp_path / "data").is_dir()
+
+
 def evil_tar(*members: tarfile.TarInfo) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         archive = folder / "evil.tar.gz"

@@ -1,4 +1,4 @@
-"""ToyMarket: what is drawn, how it is laid out, and that it is the same anywhere."""
+"""The drawn set: its layout, its stamp, and that it is the same anywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,10 @@ from PIL import Image
 
 from dplib import DplibError, stamps, toymarket
 from dplib.toymarket import generation
-from dplib.toymarket.people import PALETTE
 
 SMALL = {"train_pids": 6, "test_pids": 4, "progress": False}
+
+
 NAME = re.compile(r"(-1|\d{4})_c([1-6])s([1-6])_(\d{6})_(\d{2})\.jpg")
 
 
@@ -56,7 +56,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toymarket.generate(tmp_path_factory.mktemp("toy"), workers=1, **SMALL)
 
 
-# --- layout -------------------------------------------------------------------------
+# --- layout -----------------------------------------------------------------------
 
 
 def test_layout_is_market1501s(small: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_row_draws_its_image_again(small: Path) -> None:
             assert np.array_equal(np.asarray(stored), np.asarray(image)), r["file"]
 
 
-# --- determinism, idempotence, atomicity --------------------------------------------
+# --- determinism, idempotence, atomicity ------------------------------------------
 
 
 def test_same_bytes_with_one_and_two_workers(small: Path, tmp_path: Path) -> None:
@@ -295,148 +295,14 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "ToyMarket" / "thesis.tex").read_text() == "mine"
 
 
-# --- one picture --------------------------------------------------------------------
-
-CALM = {"viewpoint": "front", "pose": 0.2, "background": 3, "light": 3, "clutter": 0.0}
-
-
-def _mask(pid: int = 5, camera: int = 1, **changes: object) -> np.ndarray:
-    return np.asarray(toymarket.draw(pid, camera, **(CALM | changes))[1]) > 0
-
-
-def test_draw_returns_image_and_exact_mask() -> None:
-    image, mask = toymarket.draw(5, 1, **CALM)
-    assert (image.size, image.mode) == ((64, 128), "RGB")
-    assert (mask.size, mask.mode) == ((64, 128), "L")
-    assert set(np.unique(np.asarray(mask))) == {0, 255}
-    assert 0.1 < (np.asarray(mask) > 0).mean() < 0.6
-    again, _ = toymarket.draw(toymarket.identity(5), 1, **CALM)
-    assert np.array_equal(np.asarray(image), np.asarray(again))
-    # the mask is where another person would change the picture: outside little does
-    other, other_mask = toymarket.draw(9, 1, **CALM)
-    change = np.abs(np.asarray(image, float) - np.asarray(other, float)).mean(axis=2)
-    either = (np.asarray(mask) > 0) | (np.asarray(other_mask) > 0)
-    assert change[either].mean() > 8 * change[~either].mean()
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_occlusion_hides_that_share(share: float, seed: int) -> None:
-    whole = _mask(seed=seed).sum()
-    seen = _mask(seed=seed, occlusion=share)
-    assert 1 - seen.sum() / whole == pytest.approx(share, abs=0.05)
-    assert not (seen & ~_mask(seed=seed)).any()
-
-
-def test_shift_moves_the_figure() -> None:
-    ys, xs = np.nonzero(_mask(scale=0.7))
-    for shift, dx, dy in (
-        ((0.1, 0.0), 6.4, 0),
-        (-0.1, 0, -12.8),
-        ((-0.1, 0.05), -6.4, 6.4),
-    ):
-        y2, x2 = np.nonzero(_mask(scale=0.7, shift=shift))
-        assert x2.mean() - xs.mean() == pytest.approx(dx, abs=0.5)
-        assert y2.mean() - ys.mean() == pytest.approx(dy, abs=0.5)
-
-
-def test_scale_resizes_the_figure() -> None:
-    assert _mask(scale=0.5).sum() / _mask(scale=0.9).sum() == pytest.approx(
-        (0.5 / 0.9) ** 2, rel=0.08
-    )
-
-
-def test_blur_lowers_gradient_energy_and_keeps_the_mask() -> None:
-    def energy(blur: float) -> float:
-        grey = np.asarray(
-            toymarket.draw(5, 1, blur=blur, **CALM)[0].convert("L"), float
-        )
-        return float((np.diff(grey, axis=0) ** 2).sum() + (np.diff(grey) ** 2).sum())
-
-    sharp, soft, softer = energy(0), energy(1.0), energy(2.5)
-    assert softer < 0.6 * soft < 0.6 * 0.8 * sharp
-    assert np.array_equal(_mask(), _mask(blur=2.5))
-
-
-@pytest.mark.parametrize(
-    "change", [{"background": 4}, {"light": 4}, {"clutter": 5.0}, {"blur": 1.0}]
-)
-def test_surroundings_leave_the_mask_alone(change: dict[str, float]) -> None:
-    assert np.array_equal(_mask(), _mask(**change))
-    a, _ = toymarket.draw(5, 1, **CALM)
-    b, _ = toymarket.draw(5, 1, **(CALM | change))
-    assert not np.array_equal(np.asarray(a), np.asarray(b))
-
-
-def test_pose_and_viewpoint_change_the_figure() -> None:
-    assert not np.array_equal(_mask(), _mask(pose=0.7))
-    assert _mask(viewpoint="left").sum() < _mask(viewpoint="front").sum()
-    assert np.array_equal(_mask(viewpoint="right"), _mask(viewpoint=90))
-
-
-def test_cameras_see_the_same_person_differently() -> None:
-    person = [
-        np.asarray(toymarket.draw(5, c, **CALM)[0], float)[30:60, 26:38].mean(
-            axis=(0, 1)
-        )
-        for c in range(1, 7)
-    ]
-    gaps = [np.abs(a - b).max() for i, a in enumerate(person) for b in person[i + 1 :]]
-    assert min(gaps) > 2
-
-
-# --- who ----------------------------------------------------------------------------
-
-
-def _worn(p: toymarket.Identity) -> tuple[str, str]:
-    def name(rgb: tuple[int, int, int]) -> str:
-        gaps = [np.abs(np.subtract(c, rgb)).sum() for _, c, _ in PALETTE]
-        return PALETTE[int(np.argmin(gaps))][0]
-
-    return name(p.upper_colour), name(p.lower_colour)
-
-
-def test_layout_permutes_shared_colours() -> None:
-    """Red above blue and blue above red are two people of one group."""
-    size = toymarket.DIFFICULTY.group
-    swapped = 0
-    for first in range(1, 40 * size, size):
-        worn = [_worn(toymarket.identity(first + i)) for i in range(size)]
-        swapped += any(a[::-1] == b and a[0] != a[1] for a in worn for b in worn)
-    assert swapped >= 10
-
-
-def test_all_people_differ() -> None:
-    for cues in toymarket.CUES:
-        people = {replace(toymarket.identity(p, 0, cues), pid=0) for p in range(1, 401)}
-        assert len(people) == 400
-
-
-def test_global_cues_have_no_vertical_order() -> None:
-    for pid in range(1, 30):
-        p = toymarket.identity(pid, 0, "global")
-        assert p.upper_colour == p.lower_colour == p.shoes
-        assert p.upper_pattern == p.lower_pattern
-        assert (p.hat, p.bag, p.lower, p.sleeve) == ("none", "none", "trousers", 1.0)
-    assert (
-        len({toymarket.identity(p, 0, "global").upper_colour for p in range(1, 30)})
-        > 25
-    )
-
-
 def test_global_set_is_drawn(tmp_path: Path) -> None:
     args = {"train_pids": 2, "test_pids": 2, "workers": 1, "progress": False}
     folder = toymarket.generate(tmp_path, cues="global", **args)
     assert len(_rows(folder)) > 30
 
 
-def test_identity_depends_on_seed_and_cues_only() -> None:
-    assert toymarket.identity(7) == toymarket.identity(7, 0, "layout")
-    assert toymarket.identity(7) != toymarket.identity(7, seed=1)
-    assert toymarket.identity(7) != toymarket.identity(7, cues="global")
+# --- the stamp --------------------------------------------------------------------
 
-
-# --- the stamp ----------------------------------------------------------------------
 
 DRAWING = [
     f"toymarket.{name}"
@@ -501,37 +367,7 @@ def sixteen() -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
-# --- bad input ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"camera": 7}, "camera=7: expected 1, …, 6"),
-        ({"camera": 0}, "camera=0"),
-        ({"occlusion": 0.95}, "occlusion=0.95: expected a number from 0 to 0.9"),
-        ({"occlusion": -0.1}, "occlusion=-0.1"),
-        ({"occlusion": float("nan")}, "occlusion=nan"),
-        ({"blur": -1}, "blur=-1"),
-        ({"shift": (2, 0)}, "shift=2"),
-        ({"shift": (1, 2, 3)}, "shift="),
-        ({"shift": "up"}, "shift="),
-        ({"scale": 0}, "scale=0"),
-        ({"pose": 1.5}, "pose=1.5"),
-        ({"viewpoint": "above"}, "viewpoint='above': expected degrees or front"),
-        ({"background": -1}, "background=-1"),
-        ({"background": 1.5}, "background=1.5"),
-        ({"seed": -1}, "seed=-1"),
-        ({"seed": 0.5}, "seed=0.5"),
-        ({"identity": 0}, "pid=0"),
-        ({"identity": "Ann"}, "identity='Ann'"),
-        ({"cues": "colour"}, "cues='colour': expected one of layout, global"),
-    ],
-)
-def test_draw_refuses(changes: dict[str, object], message: str) -> None:
-    args = {"identity": 5, "camera": 1} | changes
-    with pytest.raises(DplibError, match=re.escape(message)):
-        toymarket.draw(**args)
+# --- bad input --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from drawn import picture, texts
 from matplotlib.figure import Figure
 from PIL import Image

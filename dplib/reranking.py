@@ -21,9 +21,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from dplib import DplibError
+from dplib import DplibError, bars
 from dplib.descriptors import Descriptors, check_pair
 
 BLOCK = 1024  # rows of distances at a time
@@ -115,7 +114,7 @@ def _neighbours(
     index = torch.zeros(keep, n, dtype=torch.int64)
     far = torch.zeros(n)
     buffer = torch.empty(min(BLOCK, n) * n)
-    for s in tqdm(range(0, n, BLOCK), "re-ranking", disable=not progress):
+    for s in bars.bar(range(0, n, BLOCK), "re-ranking", disable=not progress):
         e = min(s + BLOCK, n)
         d = buffer[: (e - s) * (n - s)].view(e - s, n - s)
         torch.addmm(square[s:], x[s:e], x[s:].T, alpha=-2, out=d)

@@ -23,6 +23,7 @@ from typing import IO, NamedTuple
 
 from tqdm import tqdm
 
+from dplib import bars
 from dplib.samples import DatasetError
 
 _CHUNK = 1 << 20
@@ -275,7 +276,7 @@ def _said_plainly(archive: Path) -> Iterator[None]:
 
 @contextmanager
 def _progress(archive: Path, show: bool) -> Iterator[tqdm]:
-    with tqdm(
+    with bars.bar(
         desc=archive.name, unit="B", unit_scale=True, disable=not show, total=0
     ) as bar:
         yield bar

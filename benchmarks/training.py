@@ -14,15 +14,18 @@ import itertools
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from record import write
+from torch import Tensor
 
 from dplib import presets, training, transforms
 from dplib.samples import ReIDData, Sample
+from dplib.sampling import PKSampler
 
 BAR = 0.95  # A's speed as a share of B's
 
@@ -52,33 +55,35 @@ def main() -> None:
         images = transforms.decode(data.train, preset.image_size, progress=False)
         assert images.shape[2:] == (128, 64)  # as printed below
         decoding = len(images) / (time.perf_counter() - start)
-        run = training._Run(
-            preset, data, Path(name) / "run", 0, torch.device("cpu"), None
-        )
+        cpu, classes = torch.device("cpu"), data.labels
+        labels = torch.tensor([classes[s.pid] for s in data.train])
+        sampler = PKSampler(labels.tolist(), preset.p, preset.k)
+        model = preset.build_model(len(classes), weights=None).train()
+        optimiser = training.adam(model, preset)
 
-        def batches() -> itertools.chain[tuple[int, int, list[int]]]:
-            def epoch(e: int) -> list[tuple[int, int, list[int]]]:
-                run.sampler.set_epoch(e)
-                return [(e, b, batch) for b, batch in enumerate(run.sampler)]
+        def batches() -> Iterator[tuple[tuple[int, int, int], list[int]]]:
+            for epoch in itertools.count():
+                sampler.set_epoch(epoch)
+                for b, batch in enumerate(sampler):
+                    yield (0, epoch, b), batch
 
-            return itertools.chain.from_iterable(map(epoch, itertools.count()))
+        def fed(batch: list[int], key: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+            return training.feed(images, labels, batch, preset, key, cpu)
 
-        own = training.augment
         turns = list(itertools.islice(batches(), steps + 5))
-        ready = [own(images[batch], preset, (0, e, b)) for e, b, batch in turns[:10]]
-        nothing = torch.empty(len(images), 0)  # B has nothing to pick out
+        ready = [fed(batch, key) for key, batch in turns[:10]]
         seconds: dict[str, list[float]] = {"A": [], "B": []}
-        run.model.train()
-        for i, (e, b, batch) in enumerate(turns):
-            order = "AB" if i % 2 else "BA"
-            for kind in order:
-                if kind == "B":
-                    training.augment = lambda *_, x=ready[i % 10]: x
-                source = images if kind == "A" else nothing
+        for i, (key, batch) in enumerate(turns):
+            for kind in "AB" if i % 2 else "BA":
                 start = time.perf_counter()
-                run.step(source, batch, e, b)
+                if kind == "A":  # x is kept until the next A, as in training.train
+                    x, y = fed(batch, key)
+                own = (x, y) if kind == "A" else ready[i % 10]
+                loss, _ = training.step(
+                    model, optimiser, *own, preset, preset.lr, preset.loss_weights
+                )
+                loss.total.item()
                 taken = time.perf_counter() - start
-                training.augment = own
                 if i >= 5:  # the first turns warm up
                     seconds[kind].append(taken)
 

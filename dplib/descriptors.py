@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
-from dplib import DplibError, files, transforms
+from dplib import DplibError, bars, files, transforms
 from dplib.model import DeepPerson
 from dplib.samples import Sample
 
@@ -48,7 +47,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     return chosen
 
 
-def _describe(model: DeepPerson, images: Tensor, kind: str) -> Tensor:
+def _features(model: DeepPerson, images: Tensor, kind: str) -> Tensor:
     if kind == "fm":
         return model.descriptor(images)
     out = model(images)
@@ -61,6 +60,31 @@ def _describe(model: DeepPerson, images: Tensor, kind: str) -> Tensor:
     raise DplibError(
         f'kind={kind!r} needs {need}, the model has {model.branches}; take kind="fm"'
     )
+
+
+@torch.inference_mode()
+def describe(
+    model: DeepPerson, images: Tensor, *, flip: bool = True, kind: str = "fm"
+) -> Tensor:
+    """Describe one batch of images, without L2-normalisation.
+
+    Args:
+        model: In eval mode, on the images' device.
+        images: uint8 [N, 3, h, w] of the model's size.
+        flip: Whether to average the features of the image and of its mirror image.
+        kind: One of ``KINDS``, see ``extract``.
+
+    Returns:
+        float32 [N, D].
+
+    Raises:
+        DplibError: The model lacks a branch that ``kind`` needs.
+    """
+    x = transforms.normalise(images)
+    f = _features(model, x, kind)
+    if flip:
+        f = (f + _features(model, x.flip(3), kind)) / 2
+    return f.float()
 
 
 @torch.inference_mode()
@@ -77,11 +101,25 @@ def extract(
 ) -> Descriptors:
     """Describe every sample; the model is put into eval mode.
 
-    flip: mean of the features of the image and of its mirror image. kind: "fm" [N, C]
-    (§3.4), "fc" = BpI's and BgI's penultimate features concatenated (table 7), or
-    "parts" = the H outputs O_t concatenated [N, H·U]. normalise: L2.
-    Raises DplibError for an unknown kind, a branch that the model lacks or features
-    that are not finite, DatasetError for an image that cannot be read.
+    Args:
+        model: Moved to the device.
+        samples: Images to describe; their files are read and resized.
+        flip: Whether to average the features of each image and of its mirror image.
+        kind: "fm" [N, C] (§3.4), "fc", the penultimate features of BpI and BgI
+            concatenated (table 7), or "parts", the H outputs O_t concatenated
+            [N, H·U].
+        normalise: Whether to divide each row by its Euclidean norm.
+        batch_size: Images described at once.
+        device: "auto" is CUDA where there is one, else the CPU.
+        progress: Whether to show how far it is.
+
+    Returns:
+        One row per sample, in their order.
+
+    Raises:
+        DplibError: The kind is unknown, the model lacks a branch that it needs, or
+            features are not finite.
+        DatasetError: An image cannot be read.
     """
     if kind not in KINDS:
         raise DplibError(f"kind={kind!r}: choose one of {', '.join(KINDS)}")
@@ -90,14 +128,11 @@ def extract(
     where = pick_device(device)
     model = model.to(where).eval()
     found = []
-    bar = tqdm(total=len(samples), desc="describing", disable=not progress)
+    bar = bars.bar(total=len(samples), desc="describing", disable=not progress)
     with bar:
         for batch in transforms.stream(samples, model.image_size, batch_size):
-            x = transforms.normalise(batch.to(where))
-            f = _describe(model, x, kind)
-            if flip:
-                f = (f + _describe(model, x.flip(3), kind)) / 2
-            found.append(f.float().cpu())
+            f = describe(model, batch.to(where), flip=flip, kind=kind)
+            found.append(f.cpu())
             bar.update(len(f))
     features = torch.cat(found)
     bad = ~features.isfinite().all(1)
@@ -239,7 +274,7 @@ def colour_histograms(
     margin = round(w * (1 - columns) / 2)
     cells = int(np.prod(bins))
     found = np.empty((len(samples), stripes * cells), np.float32)
-    for i, s in enumerate(tqdm(samples, "histograms", disable=not progress)):
+    for i, s in enumerate(bars.bar(samples, "histograms", disable=not progress)):
         rgb = transforms.read_image(s.path, image_size)[:, margin : w - margin]
         hsv = np.asarray(Image.fromarray(rgb).convert("HSV")).astype(np.int64)
         index = np.zeros(hsv.shape[:2], np.int64)

@@ -23,9 +23,8 @@ import torch
 import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
-from tqdm import tqdm
 
-from dplib import DplibError
+from dplib import DplibError, bars
 from dplib.descriptors import Descriptors, check_pair
 
 # Images in a tile. PyTorch's topk is five times slower on fewer than 64 values for
@@ -137,7 +136,7 @@ def _neighbours(
         near[at] = indices.gather(1, order)
         torch.maximum(far[at], tile.amax(1), out=far[at])
 
-    for s in tqdm(range(0, n, BLOCK), "re-ranking", disable=not progress):
+    for s in bars.bar(range(0, n, BLOCK), "re-ranking", disable=not progress):
         e = min(s + BLOCK, n)
         for a in range(s, n, COLUMNS):
             b = min(a + COLUMNS, n)

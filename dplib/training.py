@@ -1,83 +1,45 @@
 """Training (§3.5, §4.1): the three losses together, Adam, clipping, TriNet's decay.
 
-An epoch is ⌊Nc / P⌋ batches. Initialisation, batches and augmentation each draw from
-generators keyed by (seed, epoch, batch): a run that was stopped at any moment and
-resumed ends with the same weights, to the bit, as one that was not.
+An epoch is ⌊Nc / P⌋ batches. Initialisation, batches and augmentation draw from
+separate generators, keyed by (seed, epoch, batch): a run that is stopped at any moment
+and resumed ends with the same weights, to the bit, as one that is not. What a run
+keeps on disk and how it is watched and stopped stands in ``training_log``.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-import signal
-import threading
 import time
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from dplib import DplibError, files, transforms
-from dplib.checkpoints import CheckpointError, load_state
+from dplib import DplibError, transforms
 from dplib.descriptors import pick_device
 from dplib.losses import LossParts, deep_person_loss
-from dplib.model import DeepPerson
-from dplib.presets import Preset, as_record, with_defaults
+from dplib.model import DeepPerson, Outputs
+from dplib.presets import Preset
 from dplib.samples import ReIDData
 from dplib.sampling import PKSampler
-
-History = list[dict[str, float]]
-COLUMNS = (
-    "iteration",
-    "epoch",
-    "lr",
-    "total",
-    "ranking",
-    "part",
-    "global",
-    "active",
-    "grad_norm",
-    "clipped",
-    "seconds",
-)
-
-
-@dataclass
-class TrainResult:
-    """history: one row per iteration, keys ``COLUMNS`` (NaN where a branch is absent).
-
-    ``clipped_share`` is the share of iterations whose gradient was clipped.
-    """
-
-    model: DeepPerson
-    history: History
-    checkpoint: Path
-    interrupted: bool
-
-    @property
-    def seconds(self) -> float:
-        """What the iterations took together, in all sittings."""
-        return float(sum(h["seconds"] for h in self.history))
-
-    @property
-    def clipped_share(self) -> float:
-        """Share of iterations in which the gradient's norm was above the limit."""
-        return float(np.mean([h["clipped"] for h in self.history]))
+from dplib.training_log import COLUMNS as COLUMNS
+from dplib.training_log import History, TrainingLog, TrainResult
+from dplib.transforms import augment
 
 
 def learning_rate(preset: Preset, epoch: float) -> float:
     """lr until ``decay_start`` s, then lr · 0.001^((e - s) / (epochs - s)), as TriNet.
 
-    epoch: epochs done, fractional within one.
+    Args:
+        preset: The recipe.
+        epoch: Epochs done, fractional within one: e.
+
+    >>> from dplib import presets
+    >>> [learning_rate(presets.get("paper"), e) for e in (0, 100, 125)]
+    [0.0003, 0.0003, 9.486832980505138e-06]
     """
     if epoch <= preset.decay_start:
         return preset.lr
@@ -93,24 +55,92 @@ def with_epochs(preset: Preset, epochs: int) -> Preset:
     return replace(preset, epochs=epochs, decay_start=start)
 
 
-def augment(images: Tensor, preset: Preset, key: tuple[int, ...]) -> Tensor:
-    """Random crop, resize and mirror, then normalise: uint8 [N, 3, h, w] → float32.
+def adam(model: DeepPerson, preset: Preset) -> torch.optim.Adam:
+    """The paper's optimiser (§4.1) for all parameters of the model."""
+    device = next(model.parameters()).device
+    return torch.optim.Adam(
+        model.parameters(),
+        lr=preset.lr,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=preset.weight_decay,
+        fused=device.type in ("cpu", "cuda"),  # one kernel for all parameters
+    )
 
-    key: what seeds the draw, (seed, epoch, batch).
+
+def step(
+    model: DeepPerson,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    preset: Preset,
+    lr: float,
+    lambdas: tuple[float, float, float],
+    *,
+    look: Callable[[Outputs, LossParts], None] | None = None,
+) -> tuple[LossParts, Tensor]:
+    """Update the weights once, from one batch (equation 3, §3.5).
+
+    Args:
+        model: In train mode.
+        optimiser: Of the model's parameters.
+        images: float32 [N, 3, h, w], augmented and normalised.
+        labels: Classes in [0, Nc), [N].
+        preset: The recipe: margin, clipping, precision.
+        lr: Learning rate of this step.
+        lambdas: (λ1, λ2, λ3), the weights of ranking, part and global loss.
+        look: Called with outputs and losses before the backward pass.
+
+    Returns:
+        The losses, and the norm of the gradient before clipping.
     """
-    rng = np.random.default_rng([*key, 0x415547])
-    boxes = transforms.draw_crops(
-        len(images),
-        (images.shape[2], images.shape[3]),
-        rng,
-        scale=preset.crop_scale,
-        ratio=preset.crop_ratio,
-        log_ratio=preset.log_ratio,
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=preset.autocast):
+        outputs = model(images)
+    loss = deep_person_loss(
+        outputs, labels, lambdas, preset.margin, ranking="ranking" in preset.branches
     )
-    flips = rng.random(len(images)) < preset.flip
-    return transforms.normalise(
-        transforms.crop_resize_flip(images.float(), boxes, flips)
-    )
+    if look is not None:
+        look(outputs, loss)
+
+    # None and not 0: Adam leaves a parameter without gradient as it is, while with a
+    # gradient of 0 its weight decay would shrink the weights of an inactive branch
+    optimiser.zero_grad(set_to_none=True)
+    loss.total.backward()
+
+    # the paper clips against the explosion of the LSTM's gradients
+    limit = math.inf if preset.clip_norm is None else preset.clip_norm
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+    optimiser.step()
+    return loss, norm
+
+
+def feed(
+    images: Tensor,
+    labels: Tensor,
+    batch: Sequence[int],
+    preset: Preset,
+    key: tuple[int, int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """A batch as ``step`` takes it, from all images in memory.
+
+    Args:
+        images: uint8 [N, 3, h, w], the training set.
+        labels: Classes in [0, Nc), [N].
+        batch: Indices of P · K images.
+        preset: The recipe of the augmentation.
+        key: (seed, epoch, batch): what seeds it.
+        device: Where the model is.
+
+    Returns:
+        Images float32 [P · K, 3, h, w] and labels [P · K] on the device.
+    """
+    index = torch.tensor(batch)
+    picked = images.index_select(0, index).to(device)  # 8 times faster than [index]
+    return augment(picked, preset, key), labels[index].to(device)
 
 
 def train(
@@ -128,276 +158,81 @@ def train(
 ) -> TrainResult:
     """Train ``preset`` on ``data.train``; checkpoint and log.csv go to the folder out.
 
-    epochs: in place of the preset's, see ``with_epochs``. weights: in place of the
-    preset's initial weights. resume: go on from the folder's checkpoint if it is of
-    this very run. callback(history) is called after each epoch.
     Interrupt (Ctrl-C, the notebook's stop button) ends the batch under way, saves, and
     returns with ``interrupted=True``.
-    Raises DplibError for a pid with one image, P larger than the number of pids, a
-    folder that holds another run, and a loss that is not finite.
+
+    Args:
+        preset: The recipe.
+        data: Every training pid needs two images.
+        out: Folder of this run.
+        seed: Of the initial weights, the batches and their augmentation.
+        resume: Go on from the folder's checkpoint, which must be of this very run.
+        device: "auto" is CUDA where there is one, else the CPU.
+        epochs: In place of the preset's, see ``with_epochs``.
+        weights: In place of the preset's initial weights.
+        progress: Whether to show how far it is.
+        callback: Called with the history after each epoch.
+
+    Raises:
+        DplibError: A pid has one image only, P is larger than the number of pids, the
+            folder holds another run, or a loss is not finite.
     """
     preset = preset if epochs is None else with_epochs(preset, epochs)
-    run = _Run(preset, data, Path(out), seed, pick_device(device), weights)
-    if resume and run.path.exists():
-        run.restore()
-    if run.iteration < run.total:
-        images = transforms.decode(data.train, preset.image_size, progress=progress)
-        interrupted = run.loop(images, progress, callback)
-    else:
-        interrupted = False
-    run.model.eval()
-    return TrainResult(run.model, run.history, run.path, interrupted)
+    where = pick_device(device)
+    pids, classes = _pids(data), data.labels
+    sampler = PKSampler(pids, preset.p, preset.k, seed)
+    model = preset.build_model(len(classes), weights=weights, seed=seed).to(where)
+    optimiser = adam(model, preset)
+    log = TrainingLog(Path(out), model, optimiser, preset, data, seed, weights)
+    if resume:
+        log.restore()
+    total = preset.epochs * len(sampler)
+    if log.iterations == total:
+        return log.result(interrupted=False)
 
-
-class _Run:
-    """The state of one training run, and how it is saved."""
-
-    def __init__(
-        self,
-        preset: Preset,
-        data: ReIDData,
-        out: Path,
-        seed: int,
-        device: torch.device,
-        weights: str | Path | None,
-    ) -> None:
-        pids = [s.pid for s in data.train]
-        lone = sorted(pid for pid, n in Counter(pids).items() if n == 1)
-        if lone:
-            raise DplibError(
-                f"{data.name}: {len(lone)} training pids have one image only, the "
-                f"first is {lone[0]}; such an image is its own only positive. Train on "
-                "data.drop_single_images()"
-            )
-        self.sampler = PKSampler(pids, preset.p, preset.k, seed)
-        self.labels = torch.tensor([data.labels[pid] for pid in pids])
-        self.num_ids = len(data.labels)
-        self.preset, self.seed, self.device = preset, seed, device
-        self.out, self.path = out, out / "checkpoint.pt"
-        self.model = preset.build_model(self.num_ids, weights=weights, seed=seed)
-        self.model.to(device)
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(),
-            lr=preset.lr,
-            betas=(0.9, 0.999),
-            eps=1e-8,
-            weight_decay=preset.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
-        )
-        self.iteration, self.history = 0, History()
-        self.total = preset.epochs * len(self.sampler)
-        self.identity = {  # what makes it this run and no other
-            **as_record(preset),
-            "data": data.name,
-            "images": len(data.train),
-            "seed": seed,
-            "initial weights": str(preset.weights if weights == "preset" else weights),
-        }
-        self.pids = sorted(data.labels)
-        self._warned: set[str] = set()
-
-    # --- one iteration ------------------------------------------------------------
-
-    def step(self, images: Tensor, batch: list[int], epoch: int, b: int) -> LossParts:
-        """One batch: augment, forward, backward, clip, update; a row of history."""
-        start = time.perf_counter()
-        preset, model = self.preset, self.model
-        index = torch.tensor(batch)
-        picked = images.index_select(0, index).to(self.device)  # 8 x faster than [ ]
-        x = augment(picked, preset, (self.seed, epoch, b))
-        labels = self.labels[index].to(self.device)
-        lr = learning_rate(preset, self.iteration / len(self.sampler))
-        if self.iteration < preset.warmup:
-            lr *= (self.iteration + 1) / preset.warmup
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=preset.autocast):
-            outputs = model(x)
-        weights = preset.loss_weights
-        if epoch < preset.ranking_only_epochs:
-            weights = (weights[0], 0.0, 0.0)
-        ranking = "ranking" in preset.branches
-        loss = deep_person_loss(
-            outputs, labels, weights, preset.margin, ranking=ranking
-        )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()
-        limit = math.inf if preset.clip_norm is None else preset.clip_norm
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).item()
-        total = loss.total.item()
-        if not math.isfinite(norm + total):
-            saved = f"; the last weights saved are in {self.path}"
-            where = saved if self.path.exists() else ""
-            raise DplibError(
-                f"iteration {self.iteration}: loss {total}, gradient norm {norm}: the "
-                f"run diverged{where}. Train with a lower "
-                "lr or a smaller clip_norm"
-            )
-        self.optimiser.step()
-        active = None if loss.triplet is None else loss.triplet.active
-        row = [self.iteration, epoch, lr, total]
-        row += [
-            math.nan if x is None else x.item()
-            for x in (loss.ranking, loss.part, loss.global_, active)
-        ]
-        row += [norm, norm > limit, time.perf_counter() - start]
-        self.history.append(dict(zip(COLUMNS, map(float, row), strict=True)))
-        self.iteration += 1
-        return loss
-
-    def loop(
-        self,
-        images: Tensor,
-        progress: bool,
-        callback: Callable[[History], None] | None,
-    ) -> bool:
-        """All iterations that are left; True when interrupted."""
-        per_epoch = len(self.sampler)
-        bar = tqdm(
-            total=self.total,
-            initial=self.iteration,
-            desc="training",
-            disable=not progress,
-        )
-        with bar, _interruptible() as stop, _tensorboard(self) as board:
-            for epoch in range(self.iteration // per_epoch, self.preset.epochs):
-                self.sampler.set_epoch(epoch)
-                self.model.train()
-                for b, batch in enumerate(self.sampler):
-                    if epoch * per_epoch + b < self.iteration:
-                        continue  # done before the interruption
-                    self.step(images, batch, epoch, b)
-                    board(self.history[-1])
-                    bar.set_postfix_str(self.describe(), refresh=False)
-                    bar.update()
-                    if stop.is_set():
-                        self.save()
-                        return True
-                self.save()
-                self.warn_if_asleep(epoch)
-                if callback is not None:
-                    callback(self.history)
+    # all images stay in memory, so that a step costs its arithmetic alone
+    images = transforms.decode(data.train, preset.image_size, progress=progress)
+    labels = torch.tensor([classes[pid] for pid in pids])
+    with log.watched(total, progress=progress) as stop:
+        for epoch in range(log.iterations // len(sampler), preset.epochs):
+            sampler.set_epoch(epoch)
+            model.train()
+            alone = epoch < preset.ranking_only_epochs  # BtR, as the authors begin
+            lambdas = (preset.loss_weights[0], 0, 0) if alone else preset.loss_weights
+            for b, batch in enumerate(sampler):
+                iteration = epoch * len(sampler) + b
+                if iteration < log.iterations:
+                    continue  # done before the run was interrupted
+                start = time.perf_counter()
+                # x stays alive until the next one is there: freed earlier, its memory
+                # would go back to the system and be fetched anew at every step
+                x, y = feed(images, labels, batch, preset, (seed, epoch, b), where)
+                lr = learning_rate(preset, iteration / len(sampler))
+                if iteration < preset.warmup:
+                    lr *= (iteration + 1) / preset.warmup
+                loss, norm = step(model, optimiser, x, y, preset, lr, lambdas)
+                log.add(epoch, lr, loss, norm, start)
                 if stop.is_set():
-                    return True
-        return False
+                    log.save()
+                    return log.result(interrupted=True)
 
-    def describe(self) -> str:
-        """The losses of the last iteration, beside what chance would give."""
-        row = self.history[-1]
-        names = {"ranking": "BtR", "part": "BpI", "global": "BgI"}
-        text = [
-            f"{short} {row[k]:.2f}"
-            for k, short in names.items()
-            if not math.isnan(row[k])
-        ]
-        return f"{' '.join(text)} | chance {math.log(self.num_ids):.2f}"
-
-    def warn_if_asleep(self, epoch: int) -> None:
-        """Warn once of a branch that two epochs of training left at ln Nc."""
-        if epoch < self.preset.ranking_only_epochs + 2:
-            return
-        last = self.history[-len(self.sampler) :]
-        for key, name in (("part", "BpI"), ("global", "BgI")):
-            mean = float(np.mean([h[key] for h in last]))
-            if mean >= math.log(self.num_ids) - 0.05 and key not in self._warned:
-                self._warned.add(key)
-                warnings.warn(
-                    f"{name} is still at chance after epoch {epoch + 1}: loss "
-                    f"{mean:.2f}, ln Nc = {math.log(self.num_ids):.2f}. It gives the "
-                    'backbone nothing yet; head="bn" wakes it sooner',
-                    stacklevel=2,
-                )
-
-    # --- on disk --------------------------------------------------------------------
-
-    def save(self) -> None:
-        """checkpoint.pt and log.csv, each written whole or not at all."""
-        files.clear(self.out)
-        state = {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "iteration": self.iteration,
-            "config": json.dumps(self.model.config),
-            "identity": json.dumps(self.identity),
-            "history": json.dumps(self.history),
-            "pids": self.pids,  # class i is pids[i]
-            "torch": str(torch.__version__),  # its own class is no plain str
-        }
-        with files.replacing(self.path) as part:
-            torch.save(state, part)
-        with (
-            files.replacing(self.out / "log.csv") as part,
-            part.open("w", newline="", encoding="utf-8") as f,
-        ):
-            writer = csv.DictWriter(f, COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.history)
-
-    def restore(self) -> None:
-        """Take up the checkpoint; CheckpointError if it is not of this run."""
-        advice = "choose another folder, or resume=False to start over"
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            identity = with_defaults(json.loads(state["identity"]))
-        except Exception as e:
-            raise CheckpointError(
-                f"checkpoint {self.path}: cannot be read ({type(e).__name__}); it "
-                f"is truncated or was not written by dplib; {advice}"
-            ) from e
-        differ = [
-            f"{k} was {identity.get(k)!r}, is {v!r}"
-            for k, v in self.identity.items()
-            if identity.get(k) != v
-        ]
-        if state.get("pids") != self.pids:
-            differ.append("its training pids are others")
-        if differ:
-            raise CheckpointError(
-                f"{self.path} holds another run: {'; '.join(differ)}; {advice}"
-            )
-        load_state(self.model, state["model"], self.path)
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.iteration = int(state["iteration"])
-        self.history = json.loads(state["history"])
+            log.save()
+            log.warn_if_asleep(len(sampler))
+            if callback is not None:
+                callback(log.history)
+            if stop.is_set():
+                return log.result(interrupted=True)
+    return log.result(interrupted=False)
 
 
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Within the block SIGINT sets the event; a second one raises as usual."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals reach the main thread only
-        return
-
-    def ask(signum: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        tqdm.write("stopping after this batch; once more to stop at once")
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _tensorboard(run: _Run) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A function that logs one row, where TensorBoard is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        yield lambda row: None
-        return
-    writer = SummaryWriter(str(run.out / "tensorboard"), purge_step=run.iteration)
-
-    def log(row: dict[str, float]) -> None:
-        for key in COLUMNS[2:]:
-            if not math.isnan(row[key]):
-                writer.add_scalar(key, row[key], int(row["iteration"]))
-
-    try:
-        yield log
-    finally:
-        writer.close()
+def _pids(data: ReIDData) -> list[int]:
+    """Pids of the training images; DplibError if one of them has one image only."""
+    pids = [s.pid for s in data.train]
+    lone = sorted(pid for pid, n in Counter(pids).items() if n == 1)
+    if lone:
+        raise DplibError(
+            f"{data.name}: {len(lone)} training pids have one image only, the "
+            f"first is {lone[0]}; such an image is its own only positive. Train on "
+            "data.drop_single_images()"
+        )
+    return pids

@@ -17,11 +17,13 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
+from dplib import bars
+from dplib.presets import Preset
 from dplib.samples import DatasetError, Sample
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
+PORTION = 16  # images augmented at a time: few enough to stay in a processor's cache
 
 
 def read_image(path: str | Path, image_size: tuple[int, int]) -> np.ndarray:
@@ -59,7 +61,9 @@ def decode(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         done = pool.map(put, range(len(samples)))
         try:
-            for _ in tqdm(done, "decoding", len(samples), disable=not progress):
+            for _ in bars.bar(
+                done, "decoding", total=len(samples), disable=not progress
+            ):
                 pass
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -87,14 +91,33 @@ def stream(
             yield batch
 
 
-def normalise(images: Tensor) -> Tensor:
-    """uint8 (or float in 0…255) [N, 3, h, w] → float32, ImageNet mean 0 and sd 1."""
-    mean, std = torch.tensor([MEAN, STD], device=images.device).view(2, 3, 1, 1)
-    out = torch.empty(
+def empty_batch(images: Tensor) -> Tensor:
+    """float32, shaped as ``images`` [N, 3, h, w], in the order convolutions prefer."""
+    return torch.empty(
         images.shape, device=images.device, memory_format=torch.channels_last
     )
-    # x / (255 sd) - mean / sd, written once, in the order that convolutions like
-    return torch.addcmul(-mean / std, images.float(), 1 / (255 * std), out=out)
+
+
+def normalise(images: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Bring pixels to ImageNet's scale: each colour gets mean 0 and deviation 1.
+
+    Args:
+        images: uint8 (or float in 0…255) [N, 3, h, w].
+        out: Where to write, made by ``empty_batch`` or a slice [i:j] of such a batch.
+
+    Returns:
+        float32 [N, 3, h, w].
+    """
+    mean, std = torch.tensor([MEAN, STD], device=images.device)
+    out = empty_batch(images) if out is None else out
+    out.copy_(images)
+    # x / (255 sd) - mean / sd. The colours of a pixel are neighbours in memory, so one
+    # row of pixels is w times (r, g, b), which is faster than three numbers at a time
+    width = images.shape[3]
+    rows = out.permute(0, 2, 3, 1).view(-1, 3 * width)
+    scale, shift = (1 / (255 * std)).repeat(width), (-mean / std).repeat(width)
+    torch.addcmul(shift, rows, scale, out=rows)
+    return out
 
 
 def draw_crops(
@@ -134,15 +157,56 @@ def draw_crops(
 def crop_resize_flip(images: Tensor, boxes: np.ndarray, flips: np.ndarray) -> Tensor:
     """Cut each box out, resize it back to (h, w) bilinearly, mirror where asked.
 
-    images: float [N, 3, h, w]; boxes: [N, 4] as from ``draw_crops``; flips: bool [N].
     Crop, resize and mirror are one sampling per image, at xs by ys in [-1, 1].
+
+    Args:
+        images: float [N, 3, h, w].
+        boxes: [N, 4] as from ``draw_crops``: (top, left, height, width) in pixels.
+        flips: bool [N], whether to mirror.
+
+    Returns:
+        float [N, 3, h, w].
     """
-    n, _, h, w = images.shape
-    top, left, ch, cw = boxes[..., None].transpose(1, 0, 2)  # [n, 1] each
-    xs = (2 * left + (2 * np.arange(w) + 1) * cw / w) / w - 1  # [n, w]
-    ys = (2 * top + (2 * np.arange(h) + 1) * ch / h) / h - 1  # [n, h]
+    h, w = images.shape[2:]
+    top, left, ch, cw = boxes[..., None].transpose(1, 0, 2)  # [N, 1] each
+    xs = (2 * left + (2 * np.arange(w) + 1) * cw / w) / w - 1  # [N, w]
+    ys = (2 * top + (2 * np.arange(h) + 1) * ch / h) / h - 1  # [N, h]
     xs = np.where(flips[:, None], xs[:, ::-1], xs)
-    grid = images.new_empty(n, h, w, 2)  # less than half affine_grid's time
-    grid[..., 0] = torch.from_numpy(xs)[:, None, :]
-    grid[..., 1] = torch.from_numpy(ys)[:, :, None]
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    x, y = torch.from_numpy(xs).to(images), torch.from_numpy(ys).to(images)
+    # torch.complex writes pairs (x, y) at once: the fastest way to [N, h, w, 2]
+    grid = torch.complex(*torch.broadcast_tensors(x[:, None, :], y[:, :, None]))
+    return F.grid_sample(
+        images,
+        torch.view_as_real(grid),
+        padding_mode="border",
+        align_corners=False,
+    )
+
+
+def augment(images: Tensor, preset: Preset, key: tuple[int, ...]) -> Tensor:
+    """Random crop, resize and mirror, then normalise (§4.1).
+
+    Args:
+        images: uint8 [N, 3, h, w].
+        preset: The recipe: scale and shape of the crops, share of mirror images.
+        key: What seeds the draw: (seed, epoch, batch).
+
+    Returns:
+        float32 [N, 3, h, w].
+    """
+    rng = np.random.default_rng([*key, 0x415547])
+    boxes = draw_crops(
+        len(images),
+        (images.shape[2], images.shape[3]),
+        rng,
+        scale=preset.crop_scale,
+        ratio=preset.crop_ratio,
+        log_ratio=preset.log_ratio,
+    )
+    flips = rng.random(len(images)) < preset.flip
+    out = empty_batch(images)
+    for i in range(0, len(images), PORTION):
+        here = slice(i, i + PORTION)
+        cut = crop_resize_flip(images[here].float(), boxes[here], flips[here])
+        normalise(cut, out=out[here])
+    return out

@@ -263,22 +263,27 @@ def test_adding_a_branch_leaves_batches_and_augmentation_unchanged(
 def test_each_epoch_takes_the_samplers_batches(
     monkeypatch: pytest.MonkeyPatch, tiny: Preset, market: ReIDData, tmp_path: Path
 ) -> None:
-    step, fed = training._Run.step, []
+    own, fed = training.feed, []
 
     def record(
-        self: training._Run, images: Tensor, batch: list[int], epoch: int, b: int
-    ) -> LossParts:
-        fed.append((epoch, b, batch))
-        return step(self, images, batch, epoch, b)
+        images: Tensor,
+        labels: Tensor,
+        batch: list[int],
+        preset: Preset,
+        key: tuple[int, int, int],
+        device: torch.device,
+    ) -> tuple[Tensor, Tensor]:
+        fed.append((*key, batch))
+        return own(images, labels, batch, preset, key, device)
 
     with monkeypatch.context() as m:
-        m.setattr(training._Run, "step", record)
+        m.setattr(training, "feed", record)
         quiet(tiny, market, tmp_path, seed=7)
     sampler = PKSampler([s.pid for s in market.train], tiny.p, tiny.k, 7)
     want = []
     for epoch in range(4):
         sampler.set_epoch(epoch)
-        want += [(epoch, b, batch) for b, batch in enumerate(sampler)]
+        want += [(7, epoch, b, batch) for b, batch in enumerate(sampler)]
     assert fed == want
 
 
@@ -351,15 +356,17 @@ def test_a_finished_run_is_not_run_again(
 
 
 def interrupt_after(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = training._Run.step
+    step, count = training.step, 0
 
-    def stepped(self: training._Run, *args: Any) -> LossParts:
-        loss = step(self, *args)
-        if self.iteration == iteration:
+    def stepped(*args: Any) -> tuple[LossParts, Tensor]:
+        nonlocal count
+        count += 1
+        result = step(*args)
+        if count == iteration:
             signal.raise_signal(signal.SIGINT)
-        return loss
+        return result
 
-    monkeypatch.setattr(training._Run, "step", stepped)
+    monkeypatch.setattr(training, "step", stepped)
 
 
 @pytest.mark.parametrize("iteration", [1, 4, 5, 7])
@@ -437,15 +444,15 @@ def life(moment):
     pid = os.fork()
     if pid:
         return os.waitpid(pid, 0)[1]
-    step, count = training._Run.step, 0
-    def stepped(self, *args):
+    step, count = training.step, 0
+    def stepped(*args):
         nonlocal count
         count += 1
         if moment and count == moment[0]:
             kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
             threading.Timer(moment[1], kill).start()
-        return step(self, *args)
-    training._Run.step = stepped
+        return step(*args)
+    training.step = stepped
     training.train(preset, data, out, device="cpu", progress=False)
     os._exit(0)
 

@@ -34,7 +34,10 @@ from dplib.lessons import copies
 
 MAX_BYTES = 1_500_000
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-BAR = re.compile(r"\d+%\|.*\||\d+(it|s|B) \[|\?(it|B)/s|\[\d\d:\d\d[<,]")
+BAR = re.compile(
+    r"\d+%\|.*\||\d+(it|s|B) \[|\?(it|B)/s|\[\d\d:\d\d[<,]"
+    r"|: \S+ of \S+(,| in) \d\d:\d\d"  # as dplib.bars has it where nobody watches
+)
 
 
 def sources(root: Path = ROOT) -> list[Path]:

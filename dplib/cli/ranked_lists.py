@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw
-from tqdm import tqdm
 
-from dplib import DplibError, plots, transforms
+from dplib import DplibError, bars, plots, transforms
 from dplib.evaluation import Retrieval
 from dplib.samples import Sample
 
@@ -56,7 +55,7 @@ def write(
         with (part / "lists.csv").open("w", newline="", encoding="utf-8") as f:
             table = csv.writer(f, lineterminator="\n")
             table.writerow(FIELDS)
-            bar = tqdm(result.queries.tolist(), "lists", disable=not progress)
+            bar = bars.bar(result.queries.tolist(), "lists", disable=not progress)
             for n, i in enumerate(bar):
                 rows = _rows(result, i, gallery, max(top, shown))
                 table.writerows(_cells(_short(query[i]), r) for r in rows[:top])

@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from dplib import bars
 from dplib.samples import DatasetError
 
 _CHUNK = 1 << 20
@@ -88,7 +89,7 @@ def unpack(
         ) as part:
             new = Path(part).resolve() / "new"
             new.mkdir()
-            bar = tqdm(
+            bar = bars.bar(
                 desc=archive.name, unit="B", unit_scale=True, disable=not progress
             )
             with _said_plainly(archive), bar:

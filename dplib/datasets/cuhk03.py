@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from scipy.io import loadmat
-from tqdm import tqdm
 
-from dplib import files
+from dplib import bars, files
 from dplib.datasets.market import CUHK03NP, SPLIT_FOLDERS, locate, three_folders
 from dplib.samples import DatasetError, ReIDData, Sample
 
@@ -184,7 +183,7 @@ def unpack_images(mat: Path, folder: Path, kind: str) -> None:
             testsets = _testsets(file, mat, [len(p) for p in pairs])
             part.mkdir(parents=True, exist_ok=True)
             total = sum(p.size for p in pairs)
-            bar = tqdm(total=total, desc=f"CUHK03 {kind}", unit="cell", mininterval=1)
+            bar = bars.bar(total=total, desc=f"CUHK03 {kind}", unit="cell")
             with bar:
                 written = 0
                 for name, cell in _all_cells(pairs):

@@ -19,9 +19,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
-from dplib import DplibError, descriptors, evaluation, transforms
+from dplib import DplibError, bars, descriptors, evaluation
 from dplib.descriptors import Descriptors
 from dplib.model import DeepPerson
 from dplib.samples import ReIDData
@@ -99,7 +98,7 @@ def draw_queries(
     drawn: dict[tuple[str, float], Tensor] = {}
     clean: Tensor | None = None
     with ProcessPoolExecutor(workers) as pool:
-        for axis, level in tqdm(wanted, "drawing queries", disable=not progress):
+        for axis, level in bars.bar(wanted, "drawing queries", disable=not progress):
             if level == 0 and clean is not None:
                 drawn[axis, level] = clean
                 continue
@@ -136,12 +135,10 @@ def measure(
 def _describe(model: DeepPerson, images: Tensor) -> Tensor:
     """fm [N, C] of uint8 images, as ``descriptors.extract`` has it."""
     device = next(model.parameters()).device
-    found = []
-    for batch in images.split(64):
-        x = transforms.normalise(batch.to(device))
-        f = (model.descriptor(x) + model.descriptor(x.flip(3))) / 2
-        found.append(f.float().cpu())
-    return F.normalize(torch.cat(found))
+    batches = (batch.to(device) for batch in images.split(64))
+    return F.normalize(
+        torch.cat([descriptors.describe(model, b).cpu() for b in batches])
+    )
 
 
 def records(

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dplib import DplibError, files, workspace
+from dplib import DplibError, bars, files, workspace
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _HEADING = re.compile(r"^#{1,6} +(.+?)\s*#*$", re.M)
@@ -185,7 +185,9 @@ def run_cells(
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    asyncio.run(_run(client, nb, {**os.environ, **(env or {})}, relay))
+    # the kernel cannot know whether what it prints ends up on a screen
+    quiet = {} if bars.watched() else {bars.LINES: "lines"}
+    asyncio.run(_run(client, nb, {**os.environ, **quiet, **(env or {})}, relay))
 
 
 async def _run(client: Any, nb: Any, env: dict[str, str], relay: "_Relay") -> None:

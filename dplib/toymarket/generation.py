@@ -26,9 +26,7 @@ from concurrent.futures import (
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
-from dplib import DplibError
+from dplib import DplibError, bars
 from dplib.toymarket.people import CUES, check, identity, whole
 from dplib.toymarket.pictures import render
 from dplib.toymarket.shots import IMAGE_FOLDERS, Settings, Task, list_tasks, shots_of
@@ -88,7 +86,7 @@ def _draw_all(
     folder: Path, settings: Settings, workers: int, progress: bool
 ) -> list[list[str]]:
     todo = list_tasks(settings)
-    bar = tqdm(
+    bar = bars.bar(
         total=len(todo), desc="drawing ToyMarket", unit="person", disable=not progress
     )
     rows: list[list[str]] = []

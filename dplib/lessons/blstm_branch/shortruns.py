@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.losses import deep_person_loss
-from dplib.model import DeepPerson
+from dplib.losses import LossParts
+from dplib.model import DeepPerson, Outputs
 from dplib.presets import Preset
 from dplib.sampling import PKSampler
-from dplib.training import augment
+from dplib.training import feed, step
 
 Row = dict[str, float]
 COLUMNS = ("part", "global", "ranking", "spread", "reach", "reach_global")
@@ -72,22 +72,13 @@ def run(
     caught: list[Tensor] = []
     hook = model.backbone.register_forward_hook(lambda m, x, fb: caught.append(fb))
     history: list[Row] = []
-    while len(history) < iterations:
-        epoch = len(history) // len(sampler)
-        sampler.set_epoch(epoch)
-        for b, batch in enumerate(sampler):
-            if len(history) == iterations:
-                break
-            picked = images[torch.tensor(batch)]
-            out = model(augment(picked, preset, (seed, epoch, b)))
-            fb = caught.pop()
-            loss = deep_person_loss(
-                out, target[batch], preset.loss_weights, preset.margin
-            )
-            assert loss.part is not None and loss.global_ is not None
-            assert loss.ranking is not None and out.part_outputs is not None
-            optimiser.zero_grad(set_to_none=True)
-            row = {
+
+    def look(out: Outputs, loss: LossParts) -> None:
+        fb = caught.pop()
+        assert loss.part is not None and loss.global_ is not None
+        assert loss.ranking is not None and out.part_outputs is not None
+        history.append(
+            {
                 "part": loss.part.item(),
                 "global": loss.global_.item(),
                 "ranking": loss.ranking.item(),
@@ -95,11 +86,16 @@ def run(
                 "reach": _reach(loss.part, fb),
                 "reach_global": _reach(loss.global_, fb),
             }
-            loss.total.backward()
-            if preset.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip_norm)
-            optimiser.step()
-            history.append(row)
+        )
+
+    cpu, lambdas = torch.device("cpu"), preset.loss_weights
+    for i in range(iterations):
+        epoch, b = divmod(i, len(sampler))
+        if b == 0:
+            sampler.set_epoch(epoch)
+            batches = iter(sampler)
+        x, y = feed(images, target, next(batches), preset, (seed, epoch, b), cpu)
+        step(model, optimiser, x, y, preset, preset.lr, lambdas, look=look)
     hook.remove()
     return model, history
 

@@ -1,14 +1,15 @@
 """k-reciprocal re-ranking with local query expansion (Zhong et al., CVPR 2017).
 
-Two images that are near each other for the same reason have the same neighbours. Each
-image is encoded by its k-reciprocal neighbours (those that count it among their own
-nearest, too); two encodings are compared by their Jaccard distance, and this is mixed
-with the original distance.
+Two images that are close to each other for the same reason have the same neighbours.
+Each image is encoded by its k-reciprocal neighbours (those that count it among their
+own nearest images, too). Two encodings are compared by their Jaccard distance, which
+is then mixed with the original distance.
 
-The published method holds several matrices of N x N for N = queries + gallery images.
-But an encoding has some tens of values that are not 0, and the distances are needed
-once: to find each row's nearest images and its maximum. So the distances are computed
-in strips, each pair once, and the rest is sparse. The values are the published ones.
+The published program holds several N x N matrices for N = queries + gallery images.
+An encoding, however, has only some tens of values that are not 0, and the distances
+are needed once, to find the nearest images and the maximum of each row. Here the
+distances are computed in tiles, each pair once, and everything else is a sparse matrix
+of SciPy. The values are the published ones.
 """
 
 from __future__ import annotations
@@ -16,32 +17,28 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_array
 from torch import Tensor
 from tqdm import tqdm
 
 from dplib import DplibError
 from dplib.descriptors import Descriptors, check_pair
 
-BLOCK = 1024  # rows of distances at a time
-ROWS = 128  # rows of Jaccard distances at a time
-ENTRIES = 2**21  # pairs of entries at a time
-SPARE = 5  # neighbours kept beyond those needed, to settle ties among
+# Images in a tile. PyTorch's topk is five times slower on fewer than 64 values for
+# each one it keeps, and it keeps k1 + 1 + SPARE of the 2,048.
+BLOCK = 2048
+COLUMNS = 4096  # images that a tile compares with those of its block
+ROWS = 128  # queries whose Jaccard distances are computed at a time
+ENTRIES = 2**21  # pairs of entries of two encodings that are compared at a time
+SPARE = 5  # neighbours kept beyond those needed, to decide between near-equal ones
 
 
 class RerankingError(DplibError):
     """Descriptors or settings that cannot be re-ranked."""
-
-
-class Sparse(NamedTuple):
-    """A matrix by its entries, ordered by row and then by column."""
-
-    rows: Tensor  # [E] int64
-    cols: Tensor  # [E] int64
-    values: Tensor  # [E] float32
 
 
 @torch.no_grad()
@@ -54,45 +51,59 @@ def k_reciprocal(
     *,
     progress: bool = False,
 ) -> Tensor:
-    """Re-ranked distances [Q, G] float32, in [0, 1], for ``evaluate(distances=...)``.
-
-    k1: neighbours, from which the reciprocal ones are taken (round(k1 / 2) for the
-    expansion); k2: nearest images, itself among them, whose encodings are averaged
-    (1: no averaging); lambda_: share of the original distance, squared and divided by
-    the row's maximum over queries and gallery. Pids and cameras are not looked at: an
-    image of the gallery counts even if it is junk; see ``evaluation.drop_junk``.
+    """Return re-ranked distances, for ``evaluation.evaluate(distances=...)``.
 
     Distances are Euclidean between L2-normalised descriptors, squared once. The
-    authors' program given features (re_ranking_feature) squares them once, too, but
-    rounds to half precision; the one given matrices (re_ranking_ranklist) squares what
-    it gets. torchreid (utils/rerank.py) took over the latter and hands it distances
-    that are squared already, so that there they are squared twice.
+    authors' program for features (re_ranking_feature) also squares them once, but
+    rounds to half precision; their program for matrices (re_ranking_ranklist) squares
+    whatever it is given. torchreid (utils/rerank.py) adopted the latter and passes it
+    distances that are already squared, so that they are squared twice there.
 
-    At equal distance the image of lower index comes first, queries before the gallery.
-    Raises RerankingError for k1 or k2 below 1, lambda_ outside [0, 1], fewer images
-    than k1 + 1 or k2, NaN or infinity, and features of different widths.
+    Pids and cameras are not used: an image of the gallery counts even if it is junk
+    (see ``evaluation.drop_junk``). At equal distance the image of lower index comes
+    first, and queries come before the gallery.
+
+    Args:
+        query: Descriptors [Q, D].
+        gallery: Descriptors [G, D].
+        k1: Number of nearest images among which the reciprocal neighbours are sought
+            (eq. 3); the expansion (eq. 4) uses round(k1 / 2).
+        k2: Number of nearest images, the image itself included, whose encodings are
+            averaged (eq. 11); 1 means no averaging.
+        lambda_: Weight of the original distance (eq. 12), which is divided by the
+            maximum of its row over queries and gallery.
+        progress: Show a progress bar.
+
+    Returns:
+        Distances [Q, G] float32, in [0, 1].
+
+    Raises:
+        RerankingError: If k1 or k2 is below 1, lambda_ lies outside [0, 1], there are
+            fewer images than k1 + 1 or k2, a feature is not finite, or the features
+            differ in width.
     """
     _check(query, gallery, k1, k2, lambda_)
     q = len(query.features)
     x = torch.cat([F.normalize(d.features.float().cpu()) for d in (query, gallery)])
-    # Distances stay the same, and lose less to rounding where all images are alike.
+    # Centring keeps the distances and reduces rounding where all images are alike.
     x -= x.mean(0)
-    square = torch.linalg.vector_norm(x, dim=1).square_()
     mixed = x.new_empty(q, len(x) - q)
-    half = round(k1 / 2)  # to the even number, as np.around does
+    half = round(k1 / 2)  # rounds 0.5 to the even number, as np.around does
     cuts = sorted({k1 + 1, half + 1, k2})
-    near, far = _neighbours(x, square, cuts, mixed, progress)
-    rows, cols = _encoded(near, k1 + 1, half + 1)
-    scale = torch.where(far > 0, 1 / far, 0)  # 0: all images are the same
-    # eq. 7: the Gaussian of the distance, for the members of the set
-    share = _distances(x, square, rows, cols) * scale[rows]
-    weight = torch.exp(-share.clamp(0, 1))
-    total = torch.zeros(len(x)).index_add_(0, rows, weight)
-    v = Sparse(rows, cols, weight / total[rows])
-    if k2 > 1:
-        v = _expanded(v, near[:, :k2])
+    near, far = _neighbours(x, cuts, mixed, progress)
+    scale = torch.where(far > 0, 1 / far, 0)  # 0 where all images are the same
+    v = _members(near.numpy(), k1 + 1, half + 1)
+    # Eq. 7: a Gaussian of the distance, normalised so that each encoding sums to 1.
+    share = torch.from_numpy(_pair_distances(x, v)) * scale.repeat_interleave(
+        torch.from_numpy(np.diff(v.indptr))
+    )
+    v.data = torch.exp(-share.clamp(0, 1)).numpy()
+    v.data /= np.repeat(v.sum(1), np.diff(v.indptr))
+    if k2 > 1:  # eq. 11, local query expansion: the mean of the nearest encodings
+        mean = _rows(near[:, :k2].numpy(), np.float32(1 / k2))
+        v = mean @ v
     mixed *= lambda_ * scale[:q, None]
-    for part, jaccard in _jaccard(v, q, len(x)):
+    for part, jaccard in _jaccard(v, q):
         mixed[part] += jaccard.mul_(1 - lambda_)
     return mixed
 
@@ -101,50 +112,49 @@ def k_reciprocal(
 
 
 def _neighbours(
-    x: Tensor, square: Tensor, cuts: list[int], mixed: Tensor, progress: bool
+    x: Tensor, cuts: list[int], mixed: Tensor, progress: bool
 ) -> tuple[Tensor, Tensor]:
-    """The nearest images [N, cuts[-1]], nearest first, each row's maximum [N].
+    """Return the nearest images [N, cuts[-1]], nearest first, and row maxima [N].
 
-    ``mixed`` takes the distances of queries to the gallery. Strip by strip: images
-    s … e to all from s on. The strip's rows see those before s in the columns of the
-    strips before, so that each distance is computed once.
+    ``mixed`` receives the distances between queries and gallery. A tile holds the
+    distances between the images s to e and the images a to b, where a >= s, and is
+    read along its rows and along its columns, so that each pair is computed once.
     """
     n, q = len(x), len(mixed)
+    square = x.square().sum(1)
     keep = min(n, cuts[-1] + SPARE)
-    best = torch.full((keep, n), math.inf)
-    index = torch.zeros(keep, n, dtype=torch.int64)
+    best = torch.full((n, keep), math.inf)
+    near = torch.zeros(n, keep, dtype=torch.int64)
     far = torch.zeros(n)
-    buffer = torch.empty(min(BLOCK, n) * n)
+    buffer = torch.empty(min(BLOCK, n) * min(COLUMNS, n))
+
+    def add(tile: Tensor, at: slice, others: int) -> None:
+        """Keep the smallest distances of a tile; its columns begin at ``others``."""
+        top = tile.topk(min(keep, tile.shape[1]), 1, largest=False)
+        values = torch.cat([best[at], top.values], 1)
+        indices = torch.cat([near[at], top.indices + others], 1)
+        best[at], order = values.topk(keep, 1, largest=False)
+        near[at] = indices.gather(1, order)
+        torch.maximum(far[at], tile.amax(1), out=far[at])
+
     for s in tqdm(range(0, n, BLOCK), "re-ranking", disable=not progress):
         e = min(s + BLOCK, n)
-        d = buffer[: (e - s) * (n - s)].view(e - s, n - s)
-        torch.addmm(square[s:], x[s:e], x[s:].T, alpha=-2, out=d)
-        d += square[s:e, None]
-        if s < q:
-            mixed[s:e] = d[: q - s, q - s :].clamp(min=0)
-        own = d.topk(min(keep, n - s), 1, largest=False)
-        _merge(best, index, slice(s, e), own.values.T, own.indices.T + s)
-        torch.maximum(far[s:e], d.amax(1), out=far[s:e])
-        if e < n:
-            later = d[:, e - s :]
-            top = later.topk(min(keep, e - s), 0, largest=False)
-            _merge(best, index, slice(e, n), top.values, top.indices + s)
-            torch.maximum(far[e:], later.amax(0), out=far[e:])
-    del buffer
-    near = index.T.contiguous()
-    _settle(x, square, best.T, near, far, cuts)
+        for a in range(s, n, COLUMNS):
+            b = min(a + COLUMNS, n)
+            tile = buffer[: (e - s) * (b - a)].view(e - s, b - a)
+            torch.addmm(square[a:b], x[s:e], x[a:b].T, alpha=-2, out=tile)
+            tile += square[s:e, None]
+            if s < q < b:
+                start = max(a, q)
+                mixed[s : min(e, q), start - q : b - q] = tile[
+                    : q - s, start - a :
+                ].clamp(min=0)
+            add(tile, slice(s, e), a)
+            later = max(a, e)  # images s to e have seen each other along the rows
+            if later < b:
+                add(tile[:, later - a :].T, slice(later, b), s)
+    _settle(x, square, best, near, far, cuts)
     return near[:, : cuts[-1]], far
-
-
-def _merge(
-    best: Tensor, index: Tensor, part: slice, values: Tensor, indices: Tensor
-) -> None:
-    """Keep the nearest of those known and those new; a column an image."""
-    both = torch.cat([best[:, part], values])
-    which = torch.cat([index[:, part], indices])
-    top = both.topk(len(best), 0, largest=False)
-    best[:, part] = top.values
-    index[:, part] = which.gather(0, top.indices)
 
 
 def _settle(
@@ -155,15 +165,16 @@ def _settle(
     far: Tensor,
     cuts: list[int],
 ) -> None:
-    """Order anew the rows in which rounding decides who is within a cut.
+    """Sort the rows again in which rounding decides who is within a cut.
 
-    The product's rounding depends on where in a strip an image stands; so copies of
-    one image would differ. What is computed here does not, and is 0 for copies.
+    The rounding of a product depends on where in a tile an image stands, so that
+    copies of one image would get different distances. The distances computed here are
+    in double precision and are 0 between copies.
     """
     n, keep = near.shape
     blur = 16 * torch.finfo(torch.float32).eps * float(square.max())
     unclear = torch.zeros(n, dtype=torch.bool)
-    deep = torch.zeros(n, dtype=torch.bool)  # those kept may not be all concerned
+    deep = torch.zeros(n, dtype=torch.bool)  # an image not kept may belong in the cut
     for cut in cuts:
         if cut < keep:
             tie = best[:, cut] - best[:, cut - 1] <= blur
@@ -177,7 +188,7 @@ def _settle(
     copies = deep.nonzero().flatten()
     if not len(copies):
         return
-    # Many copies of one image: once for all of them.
+    # There may be many copies of one image: compute its distances once for all.
     images, which = x[copies].unique(dim=0, return_inverse=True)
     for j, image in enumerate(images):
         d = torch.cat([_exact(some, image) for some in x.split(BLOCK)])
@@ -187,122 +198,75 @@ def _settle(
 
 
 def _exact(images: Tensor, image: Tensor) -> Tensor:
-    """Squared distances [n] in double precision."""
+    """Return squared distances [n] in double precision."""
     return (images.double() - image.double()).square_().sum(1)
 
 
-def _distances(x: Tensor, square: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
-    """Squared distances of some pairs, ordered by row."""
+def _pair_distances(x: Tensor, pairs: csr_array) -> np.ndarray:
+    """Return the squared distances of the pairs that are entries of a matrix."""
+    rows = np.repeat(np.arange(len(x)), np.diff(pairs.indptr))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR")  # "in beta state"
         pattern = torch.sparse_csr_tensor(
-            _starts(rows, len(x)),
-            cols,
-            torch.zeros(len(cols)),
-            (len(x), len(x)),
+            torch.from_numpy(pairs.indptr),
+            torch.from_numpy(pairs.indices),
+            torch.zeros(pairs.nnz),
+            pairs.shape,
             check_invariants=False,
         )
-        product = torch.sparse.sampled_addmm(pattern, x, x.T).values()
-    return square[rows] + square[cols] - 2 * product
+        product = torch.sparse.sampled_addmm(pattern, x, x.T).values().numpy()
+    square = x.square().sum(1).numpy()
+    return square[rows] + square[pairs.indices] - 2 * product
 
 
 # --- encodings ------------------------------------------------------------------------
 
 
-def _encoded(near: Tensor, k: int, half: int) -> tuple[Tensor, Tensor]:
-    """Rows and columns of the encodings: R*(p, k1), eq. 4; k and half count itself."""
-    n = len(near)
-    rows, cols = _mutual(near[:, :k])
-    theirs, members = _mutual(near[:, :half])
-    start = _starts(theirs, n)
-    # for each neighbour of a row, the images of the neighbour's own set
-    entry, at = _spread(start[cols], start[cols + 1])
-    key = rows[entry] * n + members[at]
-    own = rows * n + cols
-    shared = torch.zeros(len(rows), dtype=torch.int64)
-    shared.index_add_(0, entry, _isin(key, own).long())
-    # more than two thirds in common, as the program has it (in the paper: at least)
-    added = 3 * shared > 2 * (start[cols + 1] - start[cols])
-    key = torch.cat([own, key[added[entry]]]).unique()
-    return key // n, key % n
+def _rows(cols: np.ndarray, value: np.generic) -> csr_array:
+    """Return the matrix [N, N] whose row p holds ``value`` in the columns cols[p]."""
+    n, k = cols.shape
+    starts = np.arange(0, n * k + 1, k)
+    return csr_array((np.full(n * k, value), cols.ravel(), starts), (n, n))
 
 
-def _mutual(near: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs (p, g), each among the other's nearest, eq. 3; ordered."""
-    n = len(near)
-    rows = torch.arange(n)[:, None]
-    ordered = near.sort(1).values
-    key = (rows * n + ordered).flatten()
-    key = key[_isin((ordered * n + rows).flatten(), key)]
-    return key // n, key % n
+def _members(near: np.ndarray, k: int, half: int) -> csr_array:
+    """Return the pattern of R*(p, k1), eq. 4; k and half include the image itself."""
+    whole, halves = (_rows(near[:, :i], np.int32(1)) for i in (k, half))
+    r, h = (a.multiply(a.T.tocsr()) for a in (whole, halves))  # mutual pairs, eq. 3
+    # How much of the set of each member of R(p, k1) lies in R(p, k1) itself.
+    shared = r.multiply(r @ h.T.tocsr()).tocsr()
+    # More than two thirds, as in the authors' program (the paper says at least).
+    shared.data = (3 * shared.data > 2 * h.sum(1)[shared.indices]).astype(np.int32)
+    shared.eliminate_zeros()
+    return (r + shared @ h).tocsr()
 
 
-def _isin(values: Tensor, ordered: Tensor) -> Tensor:
-    """Which of the values are in ``ordered``, which ascends."""
-    at = torch.searchsorted(ordered, values).clamp_(max=len(ordered) - 1)
-    return ordered[at] == values
-
-
-def _spread(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """All positions from start[j] to end[j], for each j in turn: (j, position)."""
-    many = end - start
-    entry = torch.arange(len(many)).repeat_interleave(many)
-    skip = start - (many.cumsum(0) - many)
-    return entry, torch.arange(len(entry)) + skip[entry]
-
-
-def _expanded(v: Sparse, near: Tensor) -> Sparse:
-    """Local query expansion, eq. 11: the mean of the nearest images' encodings."""
-    n, k2 = near.shape
-    rows = torch.arange(n).repeat_interleave(k2)
-    mean = _coo(rows, near.flatten(), torch.full((n * k2,), 1 / k2), n)
-    product = torch.sparse.mm(mean, _coo(*v, n)).coalesce()
-    rows, cols = product.indices()
-    return Sparse(rows, cols, product.values())
-
-
-def _coo(rows: Tensor, cols: Tensor, values: Tensor, n: int) -> Tensor:
-    where = torch.stack([rows, cols])
-    return torch.sparse_coo_tensor(where, values, (n, n), check_invariants=False)
-
-
-def _jaccard(v: Sparse, q: int, n: int) -> Iterator[tuple[slice, Tensor]]:
-    """Jaccard distances [b, G] of the queries, eq. 10, through an inverted index."""
-    others = v.rows >= q
-    by_column = v.cols[others].argsort(stable=True)
-    images = v.rows[others][by_column] - q
-    values = v.values[others][by_column]
-    column = _starts(v.cols[others][by_column], n)
-    starts = _starts(v.rows, n)
-    # few queries at a time where many images share their neighbours
-    many = column.diff()[v.cols].cumsum(0)
-    work = F.pad(many, (1, 0))[starts]
+def _jaccard(v: csr_array, q: int) -> Iterator[tuple[slice, Tensor]]:
+    """Yield Jaccard distances [b, G] of some queries, eq. 10."""
+    holders = v[q:].T.tocsr()  # for each neighbour, the gallery images that have it
+    # Take few queries at a time where many images share their neighbours.
+    work = np.append(0, np.diff(holders.indptr)[v.indices].cumsum())[v.indptr]
     e = 0
     while e < q:
         s = e
-        e = min(q, s + ROWS, int(torch.searchsorted(work, work[s] + ENTRIES)))
-        own = slice(int(starts[s]), int(starts[e]))
-        rows, cols = v.rows[own] - s, v.cols[own]
-        # images that share this neighbour with the query
-        entry, at = _spread(column[cols], column[cols + 1])
-        both = torch.minimum(v.values[own][entry], values[at])
-        where = rows[entry] * (n - q) + images[at]
+        e = min(q, s + ROWS, max(s + 1, int(work.searchsorted(work[s] + ENTRIES))))
+        own = slice(v.indptr[s], v.indptr[e])
+        shared = holders[v.indices[own]]  # a row for each entry of these queries
+        many = np.diff(shared.indptr)
+        minima = np.minimum(shared.data, np.repeat(v.data[own], many))
+        # The rows of one query become one row, whose equal columns toarray() adds up.
+        starts = shared.indptr[v.indptr[s : e + 1] - v.indptr[s]]
+        shape = (e - s, holders.shape[1])
+        common = csr_array((minima, shared.indices, starts), shape).toarray()
         # Encodings sum to 1: the maxima sum to 2 less the sum of the minima.
-        common = torch.zeros((e - s) * (n - q)).index_add_(0, where, both)
-        common = common.view(e - s, n - q)
-        yield slice(s, e), 1 - common / (2 - common)
-
-
-def _starts(ordered: Tensor, n: int) -> Tensor:
-    """Where each of 0 … n - 1 starts in ``ordered``, and its end [n + 1]."""
-    starts = torch.zeros(n + 1, dtype=torch.int64)
-    starts[1:] = ordered.bincount(minlength=n).cumsum(0)
-    return starts
+        c = torch.from_numpy(common)
+        yield slice(s, e), 1 - c / (2 - c)
 
 
 def _check(
     query: Descriptors, gallery: Descriptors, k1: int, k2: int, lambda_: float
 ) -> None:
+    """Raise RerankingError for what ``k_reciprocal`` cannot work with."""
     for name, k in (("k1", k1), ("k2", k2)):
         if not isinstance(k, int) or k < 1:
             raise RerankingError(f"{name}={k!r}: give a whole number of at least 1")

@@ -135,6 +135,7 @@ def test_as_the_method_written_out(
     assume(clear(x, k1 + 1, int(np.around(k1 / 2)) + 1, k2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reranking, "BLOCK", block)
+        patch.setattr(reranking, "COLUMNS", 1 + seed % 50)
         patch.setattr(reranking, "ROWS", 1 + block % 3)
         patch.setattr(reranking, "ENTRIES", 1 + 5 * block)
         got = ours(x, q, k1, k2, lambda_)

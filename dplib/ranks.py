@@ -1,9 +1,10 @@
 """Ranks of the true matches, without sorting and without a Q x G matrix.
 
-A match's rank is 1 + the matches nearer than it + the wrong images at its distance or
-nearer. So the distances of the true matches come first, pid by pid; then all distances
-are made block by block and those below each match are counted. Memory is
-BLOCK x COLUMNS beside the descriptors. Ties count against the model.
+The rank of a match is 1 + the number of matches nearer than it + the number of wrong
+images that are as near or nearer. So the distances of the true matches are computed
+first, pid by pid. Then all distances are computed block by block, and the wrong images
+below each match are counted. Beside the descriptors this needs BLOCK x COLUMNS
+distances. Ties count against the model.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from dplib import DplibError
 from dplib.descriptors import Descriptors
 from dplib.samples import JUNK
 
-ROWS = 64  # of given distances at a time: they stay in the cache
-BLOCK, COLUMNS = 4096, 2048  # queries and gallery images at a time
+BLOCK, COLUMNS = 4096, 2048  # queries and gallery images in a block of distances
+ROWS = 512  # queries of a block that are counted at a time
+PIDS = 32  # pids whose matches are computed at a time
 
 
 class EvaluationError(DplibError):
@@ -34,41 +36,88 @@ Ranks = tuple[np.ndarray, np.ndarray, int]
 def all_ranked(
     query: Descriptors, gallery: Descriptors, given: Tensor | None, metric: str
 ) -> Ranks:
-    """Market-1501's protocol: thresholds first, then the wrong images below each."""
+    """Rank all matches by Market-1501's protocol.
+
+    Args:
+        query: Descriptors [Q, D].
+        gallery: Descriptors [G, D].
+        given: Distances [Q, G] to use instead of the features', or None.
+        metric: "euclidean" or "cosine".
+
+    Returns:
+        The ranks of all matches [M] from 1, query by query and ascending, the query
+        of each [M], and the number of gallery images that are ranked.
+
+    Raises:
+        EvaluationError: If the whole gallery is junk.
+    """
     junk = gallery.pids == JUNK
     if junk.all():
         raise EvaluationError("the gallery holds nothing but junk (pid -1)")
     of, images = _same_pid(query, gallery)
     if given is None:
         square = squares(gallery, metric)
-        near, tie = _pair_distances(query, gallery, square, metric, of, images)
+        near = _pair_distances(query, gallery, square, metric, of, images)
+        tie = blur(squares(query, metric), square)
         keep = (~junk).nonzero().flatten()
         blocks = _products(query, gallery, square, keep, metric)
         column_of = ((~junk).cumsum(0) - 1).numpy()[images]
     else:
-        near, tie = given[of, images].numpy(), 0.0
+        near, tie = _floats(given[of, images]), 0.0
         blocks, column_of = _copies(given, junk), images
     other = (query.camids[of] != gallery.camids[images]).numpy()
     matched, near = of[other], near[other]
     near = near[np.lexsort((near, matched))]
     reach = near + near.dtype.type(tie)
+    first = np.searchsorted(matched, np.arange(len(query.pids) + 1))
     wrong = np.zeros(len(reach), np.int64)
     for q0, g0, block in blocks:
         a, b = np.searchsorted(of, (q0, q0 + len(block)))
         column = column_of[a:b] - g0
         here = (column >= 0) & (column < block.shape[1])
-        # NaN is below no threshold: neither the pid's own images count, nor junk
+        # NaN is below no threshold: neither the pid's own images count, nor junk.
         block[of[a:b][here] - q0, column[here]] = np.nan
-        # few images are nearer than a query's last match: sorting them is cheap
-        bounds = np.searchsorted(matched, np.arange(q0, q0 + len(block) + 1)).tolist()
-        for row, a, b in zip(block, bounds, bounds[1:], strict=False):
-            if a < b:
-                near_ones = row[row <= reach[b - 1]]
-                if len(near_ones):
-                    near_ones.sort()
-                    wrong[a:b] += near_ones.searchsorted(reach[a:b], "right")
-    nth = np.arange(len(reach)) - np.searchsorted(matched, matched)
+        for s in range(0, len(block), ROWS):
+            rows = block[s : s + ROWS]
+            bounds = first[q0 + s : q0 + s + len(rows) + 1]
+            part = slice(bounds[0], bounds[-1])
+            wrong[part] += _below(rows, reach[part], bounds - bounds[0])
+    nth = np.arange(len(reach)) - first[matched]
     return wrong + nth + 1, matched, len(junk) - int(junk.sum())
+
+
+def _below(rows: np.ndarray, reach: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Count the values of a row at or below each of the row's thresholds.
+
+    Args:
+        rows: Distances [b, C], NaN for what does not count.
+        reach: Thresholds [m], row by row and ascending.
+        bounds: Where the thresholds of each row begin, and the end [b + 1].
+
+    Returns:
+        Counts [m].
+    """
+    # Few images are nearer than a query's last match, so sorting them is cheap.
+    last = np.full(len(rows), -np.inf, reach.dtype)
+    some = np.flatnonzero(bounds[1:] > bounds[:-1])
+    last[some] = reach[bounds[some + 1] - 1]
+    near = np.flatnonzero(rows <= last[:, None])
+    # Row and value make one whole number, so that one sort serves all rows.
+    owner = np.repeat(np.arange(len(rows)), np.diff(bounds))
+    keys = _ordinals(np.concatenate([rows.ravel()[near], reach]))
+    keys += np.concatenate([near // rows.shape[1], owner]) << 32
+    below, edges = keys[: len(near)], keys[len(near) :]
+    below.sort()
+    earlier = near.searchsorted(np.arange(len(rows)) * rows.shape[1])
+    return below.searchsorted(edges, "right") - earlier[owner]
+
+
+def _ordinals(values: np.ndarray) -> np.ndarray:
+    """Return whole numbers [n] between -2^31 and 2^31 in the order of the values."""
+    if values.dtype != np.float32:
+        return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    bits = (values + 0.0).view(np.int32)  # + 0.0 makes 0 of -0
+    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
 
 
 def single_shot(
@@ -79,7 +128,23 @@ def single_shot(
     draws: int,
     seed: int,
 ) -> Ranks:
-    """CUHK03's old protocol: each query against one image a pid from another camera."""
+    """Rank by CUHK03's old protocol: one gallery image per pid, from the other camera.
+
+    Args:
+        query: Descriptors [Q, D].
+        gallery: Descriptors [G, D], of two cameras.
+        given: Distances [Q, G] to use instead of the features', or None.
+        metric: "euclidean" or "cosine".
+        draws: How many galleries are drawn for each camera.
+        seed: Of the draws.
+
+    Returns:
+        The rank of the one match in each draw, query by query and draw by draw, the
+        query of each, and the number of pids.
+
+    Raises:
+        EvaluationError: If draws is below 1 or there are not two cameras.
+    """
     if draws < 1:
         raise EvaluationError(f"draws={draws}: at least one gallery must be drawn")
     cameras = gallery.camids.unique()
@@ -121,7 +186,7 @@ def single_shot(
 def _same_pid(
     query: Descriptors, gallery: Descriptors
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of a query and a gallery image of its pid, ordered by query."""
+    """Return all pairs of a query and a gallery image of its pid, query by query."""
     pids = gallery.pids.numpy()
     order = np.argsort(pids, kind="stable")
     low, high = (
@@ -142,24 +207,43 @@ def _pair_distances(
     metric: str,
     of: np.ndarray,
     images: np.ndarray,
-) -> tuple[np.ndarray, float]:
-    """What decides the order, for each pair of ``_same_pid``; one product a pid."""
-    near = torch.empty(len(of))
-    start = torch.from_numpy(np.searchsorted(of, np.arange(len(query.pids) + 1)))
-    for pid in query.pids[start.diff() > 0].unique():
-        i = (query.pids == pid).nonzero().flatten()
-        j = torch.from_numpy(images[start[i[0]] : start[i[0] + 1]])
-        q, g = unit(query.features[i], metric), unit(gallery.features[j], metric)
-        place = start[i][:, None] + torch.arange(len(j))
-        near[place] = torch.addmm(square[j], q, g.T, alpha=-2)
-    return near.numpy(), blur(squares(query, metric), square)
+) -> np.ndarray:
+    """Return |g|² - 2 q·g [M] for each pair of ``_same_pid``."""
+    near = np.empty(len(of), np.float32)
+    if not len(of):
+        return near
+    first = np.searchsorted(of, np.arange(len(query.pids) + 1))
+    queries = np.flatnonzero(np.diff(first))
+    queries = queries[np.argsort(query.pids.numpy()[queries], kind="stable")]
+    _, starts = np.unique(query.pids.numpy()[queries], return_index=True)
+    people = np.split(queries, starts[1:])
+    # The features of some pids are gathered at once, then each pid has a product.
+    for s in range(0, len(people), PIDS):
+        some = people[s : s + PIDS]
+        mine = np.concatenate(some)
+        theirs = [images[first[i[0]] : first[i[0] + 1]] for i in some]
+        j = np.concatenate(theirs)
+        counts = [len(x) for x in theirs]
+        found = map(
+            lambda bias, q, g: torch.addmm(bias, q, g.T, alpha=-2).flatten(),
+            square[j].split(counts),
+            unit(query.features[mine], metric).split([len(i) for i in some]),
+            unit(gallery.features[j], metric).split(counts),
+        )
+        many = first[mine + 1] - first[mine]
+        nth = np.arange(many.sum()) - np.repeat(many.cumsum() - many, many)
+        near[np.repeat(first[mine], many) + nth] = torch.cat(list(found)).numpy()
+    return near
 
 
 def _products(
     query: Descriptors, gallery: Descriptors, square: Tensor, keep: Tensor, metric: str
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """|g|² - 2 q·g in blocks (first query, first image of ``keep``, block); |q|² moves
-    no rank. Images that are not kept cost a copy of their block, never a product."""
+    """Yield |g|² - 2 q·g in blocks: first query, first image of ``keep``, block.
+
+    |q|² changes no rank. Images that are not kept cost a copy of their block, but no
+    product.
+    """
     q = unit(query.features, metric)
     buffer = torch.empty(min(BLOCK, len(q)) * min(COLUMNS, len(keep)))
     for g0 in range(0, len(keep), COLUMNS):
@@ -175,23 +259,30 @@ def _products(
 
 
 def _copies(given: Tensor, junk: Tensor) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Given distances in blocks that may be written to, NaN for junk."""
-    for q0 in range(0, len(given), ROWS):
-        block = given[q0 : q0 + ROWS].numpy().copy()
-        if not np.issubdtype(block.dtype, np.floating):
-            block = block.astype(np.float64)  # whole numbers know no NaN
+    """Yield given distances in blocks that may be written to, NaN for junk."""
+    rows = max(1, ROWS * COLUMNS // len(junk))  # so that a block stays in the cache
+    for q0 in range(0, len(given), rows):
+        block = _floats(given[q0 : q0 + rows]).copy()
         block[:, junk.numpy()] = np.nan
         yield q0, 0, block
 
 
+def _floats(given: Tensor) -> np.ndarray:
+    """Return whole numbers, which have no NaN and no infinity, as float64."""
+    return (given if given.is_floating_point() else given.double()).numpy()
+
+
 def unit(features: Tensor, metric: str) -> Tensor:
-    """float32; on the unit sphere, squared distance is twice 1 - cosine."""
+    """Return the features as float32, of length 1 for "cosine".
+
+    On the unit sphere the squared distance is twice 1 - cosine.
+    """
     x = features.detach().cpu().float()
     return F.normalize(x) if metric == "cosine" else x
 
 
 def squares(x: Descriptors, metric: str) -> Tensor:
-    """|x|² per row, block by block, without a second copy of x."""
+    """Return |x|² [N], block by block, without a second copy of the features."""
     blocks = x.features.split(COLUMNS)
     return torch.cat(
         [torch.linalg.vector_norm(unit(b, metric), dim=1).square() for b in blocks]
@@ -199,6 +290,6 @@ def squares(x: Descriptors, metric: str) -> Tensor:
 
 
 def blur(query_squares: Tensor, gallery_squares: Tensor) -> float:
-    """How far apart rounding may put two distances that are equal."""
+    """Return how far apart rounding may put two distances that are equal."""
     scale = float(gallery_squares.max() + query_squares.max())
     return 8 * torch.finfo(torch.float32).eps * scale

@@ -383,6 +383,7 @@ def test_blocks_of_any_size_give_the_same(seed: int, rows: int, columns: int) ->
         whole = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
         patch.setattr(ranks, "BLOCK", rows)
         patch.setattr(ranks, "ROWS", rows)
+        patch.setattr(ranks, "PIDS", rows)
         patch.setattr(ranks, "COLUMNS", columns)
         parts = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
     for a, b in zip(whole, parts, strict=True):
@@ -405,6 +406,29 @@ def test_infinite_distances_rank_last_and_tie_against_the_model() -> None:
     query = describe(np.zeros((1, 1)), [1], [1])
     r = evaluate(query, gallery, distances=[[np.inf, np.inf, np.inf, 1.0]])  # type: ignore[arg-type]
     assert r.match_ranks[0].tolist() == [1, 3]  # the wrong one first, junk not at all
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_zero_ties_with_minus_zero(dtype: type) -> None:
+    gallery = describe(np.zeros((3, 1)), [2, 1, 3], [2, 2, 2])
+    query = describe(np.zeros((1, 1)), [1], [1])
+    for d in ([[0.0, -0.0, 1.0]], [[-0.0, 0.0, 1.0]]):
+        r = evaluate(query, gallery, distances=np.array(d, dtype))
+        assert r.match_ranks[0].tolist() == [2]
+
+
+@given(seed=st.integers(0, 10**6))
+def test_negative_distances_of_any_type_are_ranked(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    query, gallery = random_set(rng, 8, 40, 2)
+    d = rng.integers(-5, 5, (8, 40))
+    want = reference(d, query, gallery)
+    if len(want["ap"]):
+        for dtype in (np.int8, np.int64, np.float16, np.float32, np.float64):
+            given_as = d.astype(dtype)
+            compare(
+                evaluate(query, gallery, distances=given_as, unmatched="skip"), want
+            )
 
 
 @pytest.mark.parametrize("measure", evaluation.MEASURES)

@@ -159,16 +159,18 @@ def reranking_table(record: dict[str, Any]) -> str:
         "dplib's distances. “As called” is torchreid's function as its program calls "
         "it, with distances that are squared twice.",
         "",
-        "| | queries × gallery | seconds (runs) | peak MiB | rank-1 | mAP "
+        "| | queries × gallery × values | seconds (runs) | peak MiB | rank-1 | mAP "
         "| difference |",
         "|---|---|---|---|---|---|---|",
     ]
-    for part in ("small", "market"):
+    for part in ("small", "market, 512 values", "market"):
+        if part not in record:
+            continue
         size = record[part]["size"]
         for name, row in record[part]["rows"].items():
             lines.append(
-                f"| {name} | {size['queries']:,} × {size['market']:,} | "
-                f"{_seconds(row)} | {_mib(row['peak MiB'])} | "
+                f"| {name} | {size['queries']:,} × {size['market']:,} × "
+                f"{size['dim']:,} | {_seconds(row)} | {_mib(row['peak MiB'])} | "
                 f"{100 * row['rank1']:.2f} | "
                 f"{100 * row['map']:.2f} | {row['max difference']:.2g} |"
             )
@@ -182,6 +184,10 @@ def reranking_table(record: dict[str, Any]) -> str:
         f"{bars['share of memory']['measured']:.2f} of its memory (at most "
         f"{bars['share of memory']['bar']})",
     ]
+    for key in ("times the product", "times the product, 512 values"):
+        if key in bars:
+            bar = bars[key]
+            lines.append(f"- {bar['measured']:.2f} {key} (at most {bar['bar']})")
     share = record["market"]["rows"]["dense"]["share beyond 1e-5"]
     lines.append(
         f"- at full size {share:.4%} of the values differ from the dense method by "

@@ -6,6 +6,7 @@ authors' program does both, and so do we by default.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ KINDS = ("fm", "fc", "parts")
 class Descriptors(NamedTuple):
     """One row per image, on the CPU."""
 
-    features: Tensor  # [N, D] float32
+    features: Tensor  # [N, D] float32; evaluate takes float16 and float64, too
     pids: Tensor  # [N] int64
     camids: Tensor  # [N] int64
 
@@ -112,16 +113,48 @@ def extract(
     return Descriptors(features, pids, torch.tensor([s.camid for s in samples]))
 
 
+def as_tensors(
+    name: str, descriptors: Descriptors, error: type[DplibError]
+) -> Descriptors:
+    """Return descriptors with NumPy arrays or lists turned into tensors.
+
+    Args:
+        name: What the message calls the descriptors.
+        descriptors: Features [N, D], pids [N] and camids [N] of any number type.
+        error: What is raised for anything else.
+
+    Returns:
+        The same, on the CPU, with floating-point features and int64 pids and camids.
+    """
+    found = []
+    for field, values in zip(Descriptors._fields, descriptors, strict=True):
+        try:
+            x = torch.as_tensor(values).detach().cpu()
+        except (TypeError, ValueError, RuntimeError) as e:
+            kind = getattr(values, "dtype", type(values).__name__)
+            raise error(
+                f"{name} {field} ({kind}) are not numbers; give an array or a tensor"
+            ) from e
+        if field != "features":
+            x = x.long()
+        found.append(x if field != "features" or x.is_floating_point() else x.float())
+    return Descriptors(*found)
+
+
 def check_pair(
     query: Descriptors, gallery: Descriptors, error: type[DplibError]
 ) -> None:
     """Raise ``error`` when the two cannot be compared: values that are not finite, or
     features [Q, D] and [G, D'] of unlike widths."""
     for name, d in (("query", query), ("gallery", gallery)):
-        bad = ~d.features.sum(1).isfinite()  # NaN and infinity survive a sum
-        if bad.any():
+        # NaN and infinity survive a sum. Large numbers may overflow in it, so those
+        # rows are looked at again.
+        wide = torch.promote_types(d.features.dtype, torch.float32)
+        bad = (~d.features.sum(1, dtype=wide).isfinite()).nonzero().flatten()
+        bad = bad[~d.features[bad].isfinite().all(1)]
+        if len(bad):
             raise error(
-                f"{name} descriptor {int(bad.nonzero()[0])} is not finite (NaN or "
+                f"{name} descriptor {int(bad[0])} is not finite (NaN or "
                 "infinity): the model diverged; look at its training log"
             )
     if query.features.shape[1] != gallery.features.shape[1]:
@@ -144,6 +177,46 @@ def save_npz(
             camids=descriptors.camids.numpy(),
             paths=np.array([str(p) for p in images]),
         )
+
+
+def load(path: str | Path) -> Descriptors:
+    """Read what ``save_npz`` and ``python -m dplib describe`` write.
+
+    Args:
+        path: The .npz file; its paths are not read.
+
+    Returns:
+        Features [N, D] as they were written, pids [N], camids [N].
+
+    Raises:
+        DplibError: If the file is missing, is no .npz file, lacks one of these arrays
+            or holds arrays that do not belong together.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DplibError(
+            f"{path}: there is no such file; write it with python -m dplib describe"
+        )
+    try:
+        with path.open("rb") as raw, np.load(raw) as file:
+            found = [file[x] for x in Descriptors._fields]
+    except KeyError as e:
+        raise DplibError(
+            f"{path} holds no array {e.args[0].split()[0]!r}; expected features, pids "
+            "and camids, as python -m dplib describe writes them"
+        ) from e
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
+        raise DplibError(
+            f"{path} is not a whole .npz file; write it anew with python -m dplib "
+            "describe"
+        ) from e
+    shapes = [x.shape for x in found]
+    if len(shapes[0]) != 2 or shapes[1] != shapes[0][:1] or shapes[2] != shapes[1]:
+        raise DplibError(
+            f"{path}: features {shapes[0]}, pids {shapes[1]} and camids {shapes[2]} do "
+            "not belong together; expected [N, D], [N] and [N]"
+        )
+    return as_tensors(str(path), Descriptors(*found), DplibError)
 
 
 def colour_histograms(

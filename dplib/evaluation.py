@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dplib import ranks
-from dplib.descriptors import Descriptors, check_pair
-from dplib.ranks import EvaluationError as EvaluationError
+from dplib.descriptors import Descriptors, as_tensors, check_pair
+from dplib.distances import BLOCK
+from dplib.distances import EvaluationError as EvaluationError
 from dplib.retrieval import MEASURES as MEASURES
 from dplib.retrieval import RankedList as RankedList
 from dplib.retrieval import Retrieval as Retrieval
@@ -128,7 +129,7 @@ def evaluate(
     """Rank the gallery for every query and measure the result.
 
     Args:
-        query: Descriptors [Q, D].
+        query: Descriptors [Q, D], as tensors or as the NumPy arrays of a .npz file.
         gallery: Descriptors [G, D].
         distances: Distances [Q, G] to rank by in place of the features', for example
             re-ranked ones.
@@ -146,6 +147,8 @@ def evaluate(
         EvaluationError: For NaN, for shapes that disagree, for an unknown metric or
             protocol, and for a query without a match, which is named.
     """
+    query = as_tensors("query", query, EvaluationError)
+    gallery = as_tensors("gallery", gallery, EvaluationError)
     _check(query, gallery, metric=metric, protocol=protocol, unmatched=unmatched)
     given = None if distances is None else torch.as_tensor(distances).cpu()
     if given is not None:
@@ -219,9 +222,7 @@ def _check_distances(given: Tensor, query: Descriptors, gallery: Descriptors) ->
             f"distances are {tuple(given.shape)}, expected one row per query and one "
             f"column per gallery image: {expected}"
         )
-    for q0, block in zip(
-        range(0, len(given), ranks.BLOCK), given.split(ranks.BLOCK), strict=True
-    ):
+    for q0, block in zip(range(0, len(given), BLOCK), given.split(BLOCK), strict=True):
         if (bad := block.isnan().any(1)).any():
             raise EvaluationError(
                 f"distances of query {q0 + int(bad.nonzero()[0])} hold NaN: they "
@@ -240,5 +241,10 @@ def _check(query: Descriptors, gallery: Descriptors, **settings: str) -> None:
             raise EvaluationError(
                 f"{name}: {len(d.features)} features, {len(d.pids)} pids and "
                 f"{len(d.camids)} camids; expected as many of each, and at least one"
+            )
+        if d.features.ndim != 2 or not d.features.shape[1]:
+            raise EvaluationError(
+                f"{name} features are {tuple(d.features.shape)}; expected one row of "
+                "values per image"
             )
     check_pair(query, gallery, EvaluationError)

@@ -3,34 +3,55 @@
 The rank of a match is 1 + the number of matches nearer than it + the number of wrong
 images that are as near or nearer. So the distances of the true matches are computed
 first, pid by pid. Then all distances are computed block by block, and the wrong images
-below each match are counted. Beside the descriptors this needs BLOCK x COLUMNS
-distances. Ties count against the model.
+below each match are counted. Beside the descriptors this needs one block.
+
+Two images tie when their distances to the query are equal, as sums of squared
+differences in float64 or as handed in, and a tie counts against the model. Products in
+float32 decide only where the bounds of their errors leave no doubt; all other pairs are
+computed again in float64 (``dplib.distances``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from dplib import DplibError
 from dplib.descriptors import Descriptors
+from dplib.distances import COLUMNS, Distances, EvaluationError
 from dplib.samples import JUNK
 
-BLOCK, COLUMNS = 4096, 2048  # queries and gallery images in a block of distances
 ROWS = 512  # queries of a block that are counted at a time
 PIDS = 32  # pids whose matches are computed at a time
 
 
-class EvaluationError(DplibError):
-    """Descriptors or distances that cannot be ranked."""
-
-
 # Ranks of all matches [M], query by query; the query of each [M]; images ranked
 Ranks = tuple[np.ndarray, np.ndarray, int]
+
+
+class Matches(NamedTuple):
+    """True matches, query by query.
+
+    A lower bound above ``high`` means a larger distance than that of the match, an
+    upper bound below ``low`` a smaller one.
+    """
+
+    queries: np.ndarray  # [M]
+    images: np.ndarray  # [M] into the gallery
+    low: np.ndarray  # [M]
+    high: np.ndarray  # [M]
+
+
+class Block(NamedTuple):
+    """Distances of successive queries to some images, or lower bounds of them."""
+
+    query: int  # the first query
+    images: np.ndarray  # [C] into the gallery, ascending
+    low: np.ndarray  # [b, C], may be written to; NaN does not count
+    width: np.ndarray  # [C]: upper bounds are higher by this
 
 
 def all_ranked(
@@ -55,69 +76,195 @@ def all_ranked(
     if junk.all():
         raise EvaluationError("the gallery holds nothing but junk (pid -1)")
     of, images = _same_pid(query, gallery)
+    keep = (~junk).nonzero().flatten()
     if given is None:
-        square = squares(gallery, metric)
-        near = _pair_distances(query, gallery, square, metric, of, images)
-        tie = blur(squares(query, metric), square)
-        keep = (~junk).nonzero().flatten()
-        blocks = _products(query, gallery, square, keep, metric)
-        column_of = ((~junk).cumsum(0) - 1).numpy()[images]
+        distances = Distances(query, gallery, metric)
+        low, high = _bounds(distances, query.pids.numpy(), of, images)
+        blocks = _products(distances, keep)
     else:
-        near, tie = _floats(given[of, images]), 0.0
-        blocks, column_of = _copies(given, junk), images
+        distances, low = None, _floats(given[of, images])
+        high, blocks = low, _copies(given, junk)
     other = (query.camids[of] != gallery.camids[images]).numpy()
-    matched, near = of[other], near[other]
-    near = near[np.lexsort((near, matched))]
-    reach = near + near.dtype.type(tie)
-    first = np.searchsorted(matched, np.arange(len(query.pids) + 1))
-    wrong = np.zeros(len(reach), np.int64)
-    for q0, g0, block in blocks:
-        a, b = np.searchsorted(of, (q0, q0 + len(block)))
-        column = column_of[a:b] - g0
-        here = (column >= 0) & (column < block.shape[1])
-        # NaN is below no threshold: neither the pid's own images count, nor junk.
-        block[of[a:b][here] - q0, column[here]] = np.nan
-        for s in range(0, len(block), ROWS):
-            rows = block[s : s + ROWS]
-            bounds = first[q0 + s : q0 + s + len(rows) + 1]
-            part = slice(bounds[0], bounds[-1])
-            wrong[part] += _below(rows, reach[part], bounds - bounds[0])
-    nth = np.arange(len(reach)) - first[matched]
-    return wrong + nth + 1, matched, len(junk) - int(junk.sum())
+    matches = Matches(*(x[other] for x in (of, images, low, high)))
+    first = np.searchsorted(matches.queries, np.arange(len(query.pids) + 1))
+    wrong = np.zeros(len(matches.queries), np.int64)
+    for block in blocks:
+        # The images of the query's own pid do not count, and NaN is below no bound.
+        a, b = np.searchsorted(of, (block.query, block.query + len(block.low)))
+        column = np.searchsorted(block.images, images[a:b])
+        here = np.append(block.images, -1)[column] == images[a:b]
+        block.low[of[a:b][here] - block.query, column[here]] = np.nan
+        for s in range(0, len(block.low), ROWS):
+            part = block._replace(query=block.query + s, low=block.low[s : s + ROWS])
+            ends = first[[part.query, part.query + len(part.low)]]
+            some = slice(*ends.tolist())
+            wrong[some] += _below(part, Matches(*(x[some] for x in matches)), distances)
+    # The nearer of two matches never has more wrong images below it.
+    wrong = wrong[np.lexsort((wrong, matches.queries))]
+    nth = np.arange(len(wrong)) - first[matches.queries]
+    return wrong + nth + 1, matches.queries, len(keep)
 
 
-def _below(rows: np.ndarray, reach: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Count the values of a row at or below each of the row's thresholds.
+# --- counting -------------------------------------------------------------------------
 
-    Args:
-        rows: Distances [b, C], NaN for what does not count.
-        reach: Thresholds [m], row by row and ascending.
-        bounds: Where the thresholds of each row begin, and the end [b + 1].
 
-    Returns:
-        Counts [m].
-    """
+def _below(block: Block, matches: Matches, distances: Distances | None) -> np.ndarray:
+    """Count the images of a block that are as near as each match or nearer [M]."""
+    rows, many = block.low, block.low.shape[1]
+    owner = matches.queries - block.query
     # Few images are nearer than a query's last match, so sorting them is cheap.
-    last = np.full(len(rows), -np.inf, reach.dtype)
-    some = np.flatnonzero(bounds[1:] > bounds[:-1])
-    last[some] = reach[bounds[some + 1] - 1]
+    last = np.full(len(rows), -np.inf, matches.high.dtype)
+    np.maximum.at(last, owner, matches.high)
     near = np.flatnonzero(rows <= last[:, None])
-    # Row and value make one whole number, so that one sort serves all rows.
-    owner = np.repeat(np.arange(len(rows)), np.diff(bounds))
-    keys = _ordinals(np.concatenate([rows.ravel()[near], reach]))
-    keys += np.concatenate([near // rows.shape[1], owner]) << 32
-    below, edges = keys[: len(near)], keys[len(near) :]
-    below.sort()
-    earlier = near.searchsorted(np.arange(len(rows)) * rows.shape[1])
-    return below.searchsorted(edges, "right") - earlier[owner]
+    # Row, value and column make one whole number, so that one sort serves all rows.
+    starts = near.searchsorted(np.arange(len(rows) + 1) * many)
+    row = np.arange(len(rows)).repeat(np.diff(starts))
+    values, high = _ordinals(rows.ravel()[near], matches.high)
+    bits = many.bit_length()
+    keys = (row << 32 + bits) + (values << bits) + near - row * many
+    keys.sort()
+    starts = starts[owner]
+    ends = keys.searchsorted((owner << 32 + bits) + (high << bits) + many, "right")
+    found = ends - starts
+    if distances is None or not len(near):
+        return found
+    # Between these two positions rounding may have decided.
+    (low,) = _ordinals(_lower(matches.low - block.width.max()))
+    sure = keys.searchsorted((owner << 32 + bits) + (low << bits))
+    unclear = np.flatnonzero(sure < ends)
+    if not len(unclear):
+        return found
+    edges = [np.bincount(x[unclear], minlength=len(keys) + 1) for x in (sure, ends)]
+    inside = np.flatnonzero((edges[0] - edges[1]).cumsum()[:-1] > 0)
+    row, column = keys[inside] >> 32 + bits, keys[inside] & (1 << bits) - 1
+    if len(inside) > len(owner):  # an outlier widens the gap for all images
+        doubt = _doubtful(block, matches, row, column)
+        inside, row, column = inside[doubt], row[doubt], column[doubt]
+    # Those in doubt are no longer counted by their bounds, but by their distances.
+    ends, starts = (inside.searchsorted(x[unclear]) for x in (ends, starts))
+    exact = distances.exact(block.query + row, block.images[column])
+    theirs = distances.exact(matches.queries[unclear], matches.images[unclear])
+    found[unclear] += starts - ends + _not_above(row, exact, owner[unclear], theirs)
+    return found
 
 
-def _ordinals(values: np.ndarray) -> np.ndarray:
-    """Return whole numbers [n] between -2^31 and 2^31 in the order of the values."""
-    if values.dtype != np.float32:
-        return np.unique(values, return_inverse=True)[1].astype(np.int64)
-    bits = (values + 0.0).view(np.int32)  # + 0.0 makes 0 of -0
-    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
+def _doubtful(
+    block: Block, matches: Matches, row: np.ndarray, column: np.ndarray
+) -> np.ndarray:
+    """Return which images [n] the bounds do not place beside each match of their row.
+
+    Matches that are certainly nearer than an image are among those that are not
+    certainly farther, so the image is in doubt when there are more of the latter.
+    """
+    lowest = block.low[row, column]
+    highest = _upper(lowest + block.width[column])
+    owner = matches.queries - block.query
+    values = _ordinals(lowest, highest, matches.low, matches.high)
+    nearest, farthest, low, high = (
+        (r << 32) + x for r, x in zip((row, row, owner, owner), values, strict=True)
+    )
+    return np.sort(low).searchsorted(farthest, "right") > np.sort(high).searchsorted(
+        nearest
+    )
+
+
+def _not_above(
+    row: np.ndarray, values: np.ndarray, owner: np.ndarray, edges: np.ndarray
+) -> np.ndarray:
+    """Count for each edge [M] the values [n] of its row that are not above it."""
+    rows, both = np.concatenate([row, owner]), np.concatenate([values, edges])
+    is_edge = np.arange(len(rows)) >= len(row)
+    order = np.lexsort((is_edge, both, rows))
+    count = np.empty(len(rows), np.int64)
+    count[order] = (~is_edge[order]).cumsum()
+    return count[len(row) :] - np.sort(row).searchsorted(owner)
+
+
+def _ordinals(*arrays: np.ndarray) -> list[np.ndarray]:
+    """Return whole numbers from 0 to 2^32 - 1 in the order of the values."""
+    if all(x.dtype == np.float32 for x in arrays):
+        bits = [(x + np.float32(0)).view(np.int32) for x in arrays]  # no -0
+        return [(b ^ (b >> 31 & 0x7FFFFFFF)).astype(np.int64) + 2**31 for b in bits]
+    both = np.unique(np.concatenate(arrays), return_inverse=True)[1].astype(np.int64)
+    return np.split(both, np.cumsum([len(x) for x in arrays])[:-1])
+
+
+def _lower(values: np.ndarray) -> np.ndarray:
+    """Return float32 below the values."""
+    return np.nextafter(values.astype(np.float32), np.float32(-np.inf))
+
+
+def _upper(values: np.ndarray) -> np.ndarray:
+    """Return float32 above the values."""
+    return np.nextafter(values.astype(np.float32), np.float32(np.inf))
+
+
+# --- where distances come from --------------------------------------------------------
+
+
+def _bounds(
+    distances: Distances, pids: np.ndarray, of: np.ndarray, images: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``Matches.low`` and ``Matches.high`` for each pair of ``_same_pid``."""
+    low, width = np.empty(len(of), np.float32), np.empty(len(distances.gallery))
+    first = np.searchsorted(of, np.arange(len(pids) + 1))
+    queries = np.flatnonzero(np.diff(first))
+    queries = queries[np.argsort(pids[queries], kind="stable")]
+    starts = np.flatnonzero(np.diff(pids[queries], prepend=-2))
+    people = np.split(queries, starts)[1:]
+    # The features of some pids are gathered at once, then each pid has a product.
+    for s in range(0, len(people), PIDS):
+        some = people[s : s + PIDS]
+        mine = np.concatenate(some)
+        theirs = [images[first[i[0]] : first[i[0] + 1]] for i in some]
+        many = first[mine + 1] - first[mine]
+        nth = np.arange(many.sum()) - np.repeat(many.cumsum() - many, many)
+        place = np.repeat(first[mine], many) + nth
+        low[place], width[np.concatenate(theirs)] = distances.products(some, theirs)
+    # The blocks leave out the share of |q|² in both bounds: here it counts twice.
+    share = 2 * distances.q_slack * distances.query_square[of]
+    return _lower(low - share), _upper(low + width[images] + share)
+
+
+def _products(distances: Distances, keep: Tensor) -> Iterator[Block]:
+    """Yield the distances of the features, block by block."""
+    for q0, g0, low, width in distances.blocks(keep):
+        yield Block(q0, keep[g0 : g0 + low.shape[1]].numpy(), low, width)
+
+
+def _copies(given: Tensor, junk: Tensor) -> Iterator[Block]:
+    """Yield given distances in blocks that may be written to, NaN for junk."""
+    images, width = np.arange(len(junk)), np.zeros(len(junk))
+    rows = max(1, ROWS * COLUMNS // len(junk))  # so that a block stays in the cache
+    for q0 in range(0, len(given), rows):
+        low = _floats(given[q0 : q0 + rows]).copy()
+        low[:, junk.numpy()] = np.nan
+        yield Block(q0, images, low, width)
+
+
+def _floats(given: Tensor) -> np.ndarray:
+    """Return whole numbers, which have no NaN and no infinity, as float64."""
+    return (given if given.is_floating_point() else given.double()).numpy()
+
+
+def _same_pid(
+    query: Descriptors, gallery: Descriptors
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all pairs of a query and a gallery image of its pid, query by query."""
+    pids = gallery.pids.numpy()
+    order = np.argsort(pids, kind="stable")
+    low, high = (
+        np.searchsorted(pids[order], query.pids.numpy(), side)
+        for side in ("left", "right")
+    )
+    high = np.where(query.pids.numpy() == JUNK, low, high)  # junk matches nothing
+    many = high - low
+    of = np.repeat(np.arange(len(many)), many)
+    nth = np.arange(len(of)) - np.repeat(many.cumsum() - many, many)
+    return of, order[low[of] + nth]
+
+
+# --- CUHK03's old protocol ------------------------------------------------------------
 
 
 def single_shot(
@@ -155,15 +302,12 @@ def single_shot(
         )
     valid = gallery.pids != JUNK
     pids = gallery.pids[valid].unique()
-    d, tie = given, 0.0
-    if d is None:
-        square = squares(gallery, metric)
-        q, g = (unit(x.features, metric) for x in (query, gallery))
-        d, tie = (
-            torch.addmm(square, q, g.T, alpha=-2),
-            blur(squares(query, metric), square),
-        )
-    d = d.double()
+    if given is None:
+        distances = Distances(query, gallery, metric)
+        parts = np.array_split(np.arange(len(query.pids)), len(query.pids) // 64 + 1)
+        d = torch.from_numpy(np.concatenate([distances.rows(i) for i in parts]))
+    else:
+        d = given.double()
     rng = np.random.default_rng([seed, draws, 0x53484F54])
     ranks = torch.zeros(len(query.pids), draws, dtype=torch.int64)
     for camera in cameras:
@@ -175,121 +319,9 @@ def single_shot(
             shot = torch.stack([x[rng.integers(len(x))] for x in groups])
             rows = d[mine][:, shot]
             right = query.pids[mine][:, None] == gallery.pids[shot]
-            reach = torch.where(right, rows, -torch.inf).amax(1, keepdim=True) + tie
+            reach = torch.where(right, rows, -torch.inf).amax(1, keepdim=True)
             rank = ((rows <= reach) & ~right).sum(1) + 1
             ranks[mine, draw] = torch.where(right.any(1), rank, 0)
     some = ranks[:, 0] > 0
     of = some.nonzero().flatten().repeat_interleave(draws)
     return ranks[some].flatten().numpy(), of.numpy(), len(pids)
-
-
-def _same_pid(
-    query: Descriptors, gallery: Descriptors
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return all pairs of a query and a gallery image of its pid, query by query."""
-    pids = gallery.pids.numpy()
-    order = np.argsort(pids, kind="stable")
-    low, high = (
-        np.searchsorted(pids[order], query.pids.numpy(), side)
-        for side in ("left", "right")
-    )
-    high = np.where(query.pids.numpy() == JUNK, low, high)  # junk matches nothing
-    many = high - low
-    of = np.repeat(np.arange(len(many)), many)
-    nth = np.arange(len(of)) - np.repeat(many.cumsum() - many, many)
-    return of, order[low[of] + nth]
-
-
-def _pair_distances(
-    query: Descriptors,
-    gallery: Descriptors,
-    square: Tensor,
-    metric: str,
-    of: np.ndarray,
-    images: np.ndarray,
-) -> np.ndarray:
-    """Return |g|² - 2 q·g [M] for each pair of ``_same_pid``."""
-    near = np.empty(len(of), np.float32)
-    if not len(of):
-        return near
-    first = np.searchsorted(of, np.arange(len(query.pids) + 1))
-    queries = np.flatnonzero(np.diff(first))
-    queries = queries[np.argsort(query.pids.numpy()[queries], kind="stable")]
-    _, starts = np.unique(query.pids.numpy()[queries], return_index=True)
-    people = np.split(queries, starts[1:])
-    # The features of some pids are gathered at once, then each pid has a product.
-    for s in range(0, len(people), PIDS):
-        some = people[s : s + PIDS]
-        mine = np.concatenate(some)
-        theirs = [images[first[i[0]] : first[i[0] + 1]] for i in some]
-        j = np.concatenate(theirs)
-        counts = [len(x) for x in theirs]
-        found = map(
-            lambda bias, q, g: torch.addmm(bias, q, g.T, alpha=-2).flatten(),
-            square[j].split(counts),
-            unit(query.features[mine], metric).split([len(i) for i in some]),
-            unit(gallery.features[j], metric).split(counts),
-        )
-        many = first[mine + 1] - first[mine]
-        nth = np.arange(many.sum()) - np.repeat(many.cumsum() - many, many)
-        near[np.repeat(first[mine], many) + nth] = torch.cat(list(found)).numpy()
-    return near
-
-
-def _products(
-    query: Descriptors, gallery: Descriptors, square: Tensor, keep: Tensor, metric: str
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield |g|² - 2 q·g in blocks: first query, first image of ``keep``, block.
-
-    |q|² changes no rank. Images that are not kept cost a copy of their block, but no
-    product.
-    """
-    q = unit(query.features, metric)
-    buffer = torch.empty(min(BLOCK, len(q)) * min(COLUMNS, len(keep)))
-    for g0 in range(0, len(keep), COLUMNS):
-        these = keep[g0 : g0 + COLUMNS]
-        low, high = int(these[0]), int(these[-1]) + 1
-        whole = high - low == len(these)
-        g = gallery.features[low:high] if whole else gallery.features[these]
-        g, bias = unit(g, metric), square[these]
-        for q0 in range(0, len(q), BLOCK):
-            rows = q[q0 : q0 + BLOCK]
-            block = buffer[: len(rows) * len(g)].view(len(rows), len(g))
-            yield q0, g0, torch.addmm(bias, rows, g.T, alpha=-2, out=block).numpy()
-
-
-def _copies(given: Tensor, junk: Tensor) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield given distances in blocks that may be written to, NaN for junk."""
-    rows = max(1, ROWS * COLUMNS // len(junk))  # so that a block stays in the cache
-    for q0 in range(0, len(given), rows):
-        block = _floats(given[q0 : q0 + rows]).copy()
-        block[:, junk.numpy()] = np.nan
-        yield q0, 0, block
-
-
-def _floats(given: Tensor) -> np.ndarray:
-    """Return whole numbers, which have no NaN and no infinity, as float64."""
-    return (given if given.is_floating_point() else given.double()).numpy()
-
-
-def unit(features: Tensor, metric: str) -> Tensor:
-    """Return the features as float32, of length 1 for "cosine".
-
-    On the unit sphere the squared distance is twice 1 - cosine.
-    """
-    x = features.detach().cpu().float()
-    return F.normalize(x) if metric == "cosine" else x
-
-
-def squares(x: Descriptors, metric: str) -> Tensor:
-    """Return |x|² [N], block by block, without a second copy of the features."""
-    blocks = x.features.split(COLUMNS)
-    return torch.cat(
-        [torch.linalg.vector_norm(unit(b, metric), dim=1).square() for b in blocks]
-    )
-
-
-def blur(query_squares: Tensor, gallery_squares: Tensor) -> float:
-    """Return how far apart rounding may put two distances that are equal."""
-    scale = float(gallery_squares.max() + query_squares.max())
-    return 8 * torch.finfo(torch.float32).eps * scale

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplib import ranks
 from dplib.descriptors import Descriptors
+from dplib.distances import Distances, EvaluationError
 from dplib.samples import JUNK
 
 MEASURES = ("rank1", "map", "map_trapezoid", "minp")
@@ -72,9 +72,8 @@ class Retrieval:
         return self._query.pids[self.queries]
 
     @functools.cached_property
-    def _square(self) -> Tensor:
-        """|x|² of the gallery [G], kept between ranked lists."""
-        return ranks.squares(self._gallery, self._metric)
+    def _ranking(self) -> Distances:
+        return Distances(self._query, self._gallery, self._metric)
 
     def per_query(self, measure: str) -> Tensor:
         """Return the share of each query in a measure.
@@ -89,7 +88,7 @@ class Retrieval:
             EvaluationError: If the measure is unknown.
         """
         if measure not in MEASURES:
-            raise ranks.EvaluationError(
+            raise EvaluationError(
                 f"measure={measure!r}: choose one of {', '.join(MEASURES)}"
             )
         return self._shares[measure]
@@ -108,29 +107,15 @@ class Retrieval:
             The k nearest gallery images, nearest first.
         """
         if self._distances is not None:
-            d = order_by = self._distances[i].cpu()
-            tie = 0.0
+            order_by = d = self._distances[i].cpu()
         else:
-            q = ranks.unit(self._query.features[i : i + 1], self._metric)
-            square = self._square
-            order_by = torch.cat(
-                [
-                    torch.addmv(s, ranks.unit(g, self._metric), q[0], alpha=-2)
-                    for s, g in zip(
-                        square.split(ranks.COLUMNS),
-                        self._gallery.features.split(ranks.COLUMNS),
-                        strict=True,
-                    )
-                ]
-            )
-            d2 = (order_by + q.square().sum()).clamp(min=0)
+            order_by = torch.from_numpy(self._ranking.rows(np.array([i]))[0])
+            d2 = order_by.clamp(min=0).float()
             d = d2.sqrt() if self._metric == "euclidean" else d2 / 2
-            tie = ranks.blur(q.square().sum(1), square)
         pid, cam = self._query.pids[i], self._query.camids[i]
         same, here = self._gallery.pids == pid, self._gallery.camids == cam
         right = same & ~here
-        late = torch.where(right, order_by + tie, order_by)
-        order = np.lexsort((right.numpy(), late.numpy()))[:k]
+        order = np.lexsort((right.numpy(), order_by.numpy()))[:k]
         top = torch.from_numpy(order)
         ignored = same & here if self.cmc_draws is None else here
         junk = ignored | (self._gallery.pids == JUNK)

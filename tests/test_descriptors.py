@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch.testing import assert_close
 
 from dplib import DplibError, checkpoints, descriptors, transforms
 from dplib.descriptors import Descriptors, extract
+from dplib.evaluation import evaluate
 from dplib.model import DeepPerson
 from dplib.presets import Preset
 from dplib.samples import DatasetError, ReIDData, Sample
@@ -183,6 +185,46 @@ def test_npz_round_trip(net: DeepPerson, market: ReIDData, tmp_path: Path) -> No
         assert saved["camids"].tolist() == d.camids.tolist()
         assert saved["paths"].tolist() == [str(s.path) for s in market.query]
     assert [p.name for p in path.parent.iterdir()] == ["d.npz"]
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = torch.as_tensor(rng.random((6, 3)))
+    for dtype in (torch.float16, torch.float32):
+        d = Descriptors(x.to(dtype), torch.arange(6) % 3, torch.arange(6) // 3)
+        descriptors.save_npz(tmp_path / "d.npz", d, [Path("x.jpg")] * 6)
+        got = descriptors.load(tmp_path / "d.npz")
+        for a, b in zip(got, d, strict=True):
+            assert torch.equal(a, b) and a.dtype == b.dtype
+    assert 0 < evaluate(got, got).map <= 1
+
+
+def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    named = re.escape(str(path))
+    with pytest.raises(DplibError, match=f"{named}: there is no such file"):
+        descriptors.load(path)
+    for content in (b"", b"text", b"PK\x03\x04 cut short"):
+        path.write_bytes(content)
+        with pytest.raises(DplibError, match=f"{named} is not a whole .npz file"):
+            descriptors.load(path)
+    with path.open("wb") as f:
+        np.save(f, np.ones(3))
+    with pytest.raises(DplibError, match=f"{named} is not a whole .npz file"):
+        descriptors.load(path)
+    np.savez(path, features=np.ones((3, 2)), pids=np.ones(3))
+    with pytest.raises(DplibError, match=f"{named} holds no array 'camids'"):
+        descriptors.load(path)
+    np.savez(path, features=np.ones((3, 2)), pids=np.ones(3), camids=np.ones(2))
+    with pytest.raises(DplibError, match=r"features \(3, 2\), pids \(3,\) and camids"):
+        descriptors.load(path)
+    np.savez(path, features=np.array([["a"]]), pids=np.ones(1), camids=np.ones(1))
+    with pytest.raises(DplibError, match=r"d.npz features \(<U1\) are not numbers"):
+        descriptors.load(path)
+    pickled = np.array([{}], dtype=object)
+    np.savez(path, features=pickled, pids=np.ones(1), camids=np.ones(1))
+    with pytest.raises(DplibError, match=f"{named} is not a whole .npz file"):
+        descriptors.load(path)
 
 
 def test_npz_is_written_whole_or_not_at_all(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from dplib import evaluation, ranks
+from dplib import distances, evaluation, ranks
 from dplib.descriptors import Descriptors
 from dplib.evaluation import EvaluationError, evaluate
 
@@ -116,7 +116,7 @@ def test_equals_the_reference_from_given_distances(
 
 def test_more_queries_than_one_block() -> None:
     rng = np.random.default_rng(0)
-    q = 2 * ranks.BLOCK + 3
+    q = 2 * distances.BLOCK + 3
     query, gallery = random_set(rng, q, 80, 9)
     d = torch.cdist(query.features.double(), gallery.features.double()).numpy()
     want = reference((d**2).round(), query, gallery)
@@ -295,6 +295,55 @@ def test_the_galleries_order_does_not_matter() -> None:
     assert_close(a.ap, b.ap)
 
 
+# --- types --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", evaluation.METRICS)
+@pytest.mark.parametrize("protocol", evaluation.PROTOCOLS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_numpy_arrays_of_any_type_are_taken(
+    dtype: type, protocol: str, metric: str
+) -> None:
+    both, _ = two_views(np.random.default_rng(5), 9, 4)
+    whole = both.features.numpy().astype(dtype)  # whole numbers fit into all types
+    arrays = Descriptors(
+        whole,  # type: ignore[arg-type]
+        both.pids.numpy().astype(np.int32),  # type: ignore[arg-type]
+        both.camids.numpy().astype(np.uint8),  # type: ignore[arg-type]
+    )
+    want = evaluate(both, both, protocol=protocol, metric=metric)
+    got = evaluate(arrays, arrays, protocol=protocol, metric=metric)
+    assert got.summary() == want.summary()
+    assert torch.equal(got.ranked(1).indices, want.ranked(1).indices)
+    assert torch.equal(got.pids, want.pids) and got.pids.dtype == torch.int64
+
+
+def test_large_finite_features_are_finite() -> None:
+    """Their sums pass 65,504, and 3.4e38, but they do not."""
+    rng = np.random.default_rng(0)
+    gallery = describe(np.zeros((40, 1)), np.arange(40) % 10, [2] * 40)
+    query = describe(np.zeros((10, 1)), np.arange(10), [1] * 10)
+    x = torch.as_tensor(rng.random((50, 2048)) * 80).half()
+    half = [query._replace(features=x[:10]), gallery._replace(features=x[10:])]
+    full = [d._replace(features=d.features.float()) for d in half]
+    assert evaluate(*half).summary() == evaluate(*full).summary()
+    both = [d._replace(features=torch.full((len(d.pids), 9), 3e38)) for d in half]
+    given_distances = rng.random((10, 40))
+    assert 0 < evaluate(*both, distances=given_distances).map < 1
+    half[1].features[7, 3] = torch.inf
+    with pytest.raises(EvaluationError, match="gallery descriptor 7 is not finite"):
+        evaluate(*half)
+
+
+def test_what_is_no_array_of_numbers_is_named() -> None:
+    query, gallery = clusters()
+    names = np.array(["a"] * 200)
+    with pytest.raises(EvaluationError, match=r"gallery pids \(<U1\) are not numbers"):
+        evaluate(query, gallery._replace(pids=names))  # type: ignore[arg-type]
+    with pytest.raises(EvaluationError, match=r"query features are \(10,\); expected"):
+        evaluate(query._replace(features=query.features[:, 0]), gallery)
+
+
 # --- refusals -----------------------------------------------------------------------
 
 
@@ -381,10 +430,10 @@ def test_blocks_of_any_size_give_the_same(seed: int, rows: int, columns: int) ->
     d = rng.integers(0, 5, (9, 40))
     with pytest.MonkeyPatch.context() as patch:
         whole = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
-        patch.setattr(ranks, "BLOCK", rows)
+        patch.setattr(distances, "BLOCK", rows)
         patch.setattr(ranks, "ROWS", rows)
         patch.setattr(ranks, "PIDS", rows)
-        patch.setattr(ranks, "COLUMNS", columns)
+        patch.setattr(distances, "COLUMNS", columns)
         parts = [evaluate(query, gallery), evaluate(query, gallery, distances=d)]
     for a, b in zip(whole, parts, strict=True):
         assert_close(a.cmc, b.cmc)

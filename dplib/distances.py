@@ -27,7 +27,7 @@ from dplib.descriptors import Descriptors
 
 BLOCK, COLUMNS = 4096, 2048  # queries and gallery images in a block of distances
 MANY = 2**14  # pairs from which it pays to look for copies of one image
-LIKELY = 3.0
+LIKELY = 3.0  # rounding to the same side, in sums of equal numbers, comes to 2.1
 SAMPLE = 128  # gallery images of which the centre is taken
 TINY = 2.0**-100  # far above what float32 loses to underflow
 LARGEST = 2.0**120  # |x|² up to which products do not overflow
@@ -163,14 +163,22 @@ class Distances:
 
     def _exact(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         found = np.empty(len(i))
-        step = max(1, 2**18 // self.gallery.shape[1])  # pairs that stay in the cache
+        step = max(1, 2**17 // self.gallery.shape[1])  # pairs that stay in the cache
         for s in range(0, len(i), step):
             part = slice(s, s + step)
-            d = _unit(self.query[i[part]].double(), self.metric).numpy()
-            d -= _unit(self.gallery[j[part]].double(), self.metric).numpy()
+            d = self._precise(self.query, i[part])
+            d -= self._precise(self.gallery, j[part])
             # NumPy adds up each row by itself: the same row gives the same sum.
             found[part] = np.einsum("nk,nk->n", d, d)
         return found
+
+    def _precise(self, features: Tensor, rows: np.ndarray) -> np.ndarray:
+        """Return some rows in float64, without PyTorch and its threads."""
+        x = features.detach().numpy()[rows].astype(np.float64)
+        if self.metric == "cosine":
+            length = np.sqrt(np.einsum("nk,nk->n", x, x))
+            x /= np.maximum(length, 1e-12)[:, None]
+        return x
 
     def _first_copies(self) -> list[np.ndarray]:
         """Return the first image with the same features, of each query and image."""

@@ -14,6 +14,7 @@ computed again in float64 (``dplib.distances``).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -88,17 +89,25 @@ def all_ranked(
     matches = Matches(*(x[other] for x in (of, images, low, high)))
     first = np.searchsorted(matches.queries, np.arange(len(query.pids) + 1))
     wrong = np.zeros(len(matches.queries), np.int64)
-    for block in blocks:
-        # The images of the query's own pid do not count, and NaN is below no bound.
-        a, b = np.searchsorted(of, (block.query, block.query + len(block.low)))
-        column = np.searchsorted(block.images, images[a:b])
-        here = np.append(block.images, -1)[column] == images[a:b]
-        block.low[of[a:b][here] - block.query, column[here]] = np.nan
-        for s in range(0, len(block.low), ROWS):
-            part = block._replace(query=block.query + s, low=block.low[s : s + ROWS])
-            ends = first[[part.query, part.query + len(part.low)]]
-            some = slice(*ends.tolist())
-            wrong[some] += _below(part, Matches(*(x[some] for x in matches)), distances)
+
+    def count(part: Block) -> None:
+        ends = first[[part.query, part.query + len(part.low)]]
+        some = slice(*ends.tolist())
+        wrong[some] += _below(part, Matches(*(x[some] for x in matches)), distances)
+
+    # NumPy lets go of Python's lock while it compares and sorts.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for block in blocks:
+            # The images of the query's own pid do not count: NaN is below no bound.
+            a, b = np.searchsorted(of, (block.query, block.query + len(block.low)))
+            column = np.searchsorted(block.images, images[a:b])
+            here = np.append(block.images, -1)[column] == images[a:b]
+            block.low[of[a:b][here] - block.query, column[here]] = np.nan
+            parts = [
+                block._replace(query=block.query + s, low=block.low[s : s + ROWS])
+                for s in range(0, len(block.low), ROWS)
+            ]
+            list(pool.map(count, parts))
     # The nearer of two matches never has more wrong images below it.
     wrong = wrong[np.lexsort((wrong, matches.queries))]
     nth = np.arange(len(wrong)) - first[matches.queries]

@@ -38,8 +38,8 @@ def learning_rate(preset: Preset, epoch: float) -> float:
         epoch: Epochs done, fractional within one: e.
 
     >>> from dplib import presets
-    >>> [learning_rate(presets.get("paper"), e) for e in (0, 100, 125)]
-    [0.0003, 0.0003, 9.486832980505138e-06]
+    >>> [f"{learning_rate(presets.get('paper'), e):.3g}" for e in (0, 100, 125)]
+    ['0.0003', '0.0003', '9.49e-06']
     """
     if epoch <= preset.decay_start:
         return preset.lr

@@ -5,8 +5,8 @@ dropped, and so are the images of the query's own pid from its own camera; distr
 (pid 0) stay. "cuhk03" (the old protocol of that set): the gallery is one image per pid
 from the other camera, drawn several times.
 
-Every measure follows from the ranks of the true matches (``dplib.ranks``). Ties count
-against the model, so that constant descriptors score nothing.
+Every measure follows from the ranks of the true matches (``dplib.ranking.ranks``). Ties
+count against the model, so that constant descriptors score nothing.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib import ranks
 from dplib.descriptors import Descriptors, as_tensors, check_pair
-from dplib.distances import BLOCK
-from dplib.distances import EvaluationError as EvaluationError
-from dplib.retrieval import MEASURES as MEASURES
-from dplib.retrieval import RankedList as RankedList
-from dplib.retrieval import Retrieval as Retrieval
+from dplib.ranking import ranks
+from dplib.ranking.distances import BLOCK
+from dplib.ranking.distances import EvaluationError as EvaluationError
+from dplib.ranking.retrieval import MEASURES as MEASURES
+from dplib.ranking.retrieval import RankedList as RankedList
+from dplib.ranking.retrieval import Retrieval as Retrieval
 from dplib.samples import JUNK
 
 METRICS = ("euclidean", "cosine")

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from dplib import distances, evaluation, ranks
+from dplib import evaluation
 from dplib.descriptors import Descriptors
 from dplib.evaluation import EvaluationError, evaluate
+from dplib.ranking import distances, ranks
 
 
 def reference(

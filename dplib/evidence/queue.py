@@ -53,7 +53,7 @@ Record = dict[str, Any]
 RESULTS = Path(__file__).parents[1] / "assets" / "results"
 _CODE = (
     "backbones", "contexts", "model", "losses", "sampling", "transforms", "training",
-    "presets", "descriptors", "ranks", "evaluation",
+    "presets", "descriptors", "ranking", "evaluation",
 )  # fmt: skip
 
 

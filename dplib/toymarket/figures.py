@@ -38,12 +38,7 @@ from dplib.toymarket.body import (
 from dplib.toymarket.cloth import cloth, crumple
 from dplib.toymarket.heads import draw_head, hair_behind
 from dplib.toymarket.limbs import draw_arm, draw_leg
-from dplib.toymarket.trunk import (
-    draw_backpack,
-    draw_side_bag,
-    draw_straps,
-    draw_trunk,
-)
+from dplib.toymarket.trunk import draw_backpack, draw_side_bag, draw_straps, draw_trunk
 
 
 def figure(who: Identity, view: View, gait: Gait) -> tuple[FloatArray, FloatArray]:

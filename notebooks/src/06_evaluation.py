@@ -759,7 +759,7 @@ for name, r in ours.items():
 # where the paper counts 19,732 test images, 15,913 are ranked (lesson 1).
 #
 # **Read next:** lesson 7 compares the variants of the net, with intervals.
-# **The code:** `dplib/ranks.py` counts, `dplib/evaluation.py` measures;
+# **The code:** `dplib/ranking/ranks.py` counts, `dplib/evaluation.py` measures;
 # `dplib/evidence/intervals.py` and `dplib/reranking.py` as above.
 #
 # ## Further

@@ -18,12 +18,7 @@ from matplotlib.patches import Circle, Rectangle
 from torch import Tensor
 
 from dplib import DplibError
-from dplib.lessons.batch_hard_triplet.mining import (
-    FlatEmbedding,
-    Look,
-    Settings,
-    mine,
-)
+from dplib.lessons.batch_hard_triplet.mining import FlatEmbedding, Look, Settings, mine
 from dplib.losses import batch_hard_triplet, pairwise_distances
 from dplib.plots import PALETTE
 

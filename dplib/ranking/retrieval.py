@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dplib.descriptors import Descriptors
-from dplib.distances import Distances, EvaluationError
+from dplib.ranking.distances import Distances, EvaluationError
 from dplib.samples import JUNK
 
 MEASURES = ("rank1", "map", "map_trapezoid", "minp")

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_evaluation import describe, reference
 
-from dplib import distances, evaluation, ranks
+from dplib import evaluation
 from dplib.descriptors import Descriptors
-from dplib.distances import Distances
 from dplib.evaluation import EvaluationError, evaluate
+from dplib.ranking import distances, ranks
+from dplib.ranking.distances import Distances
 
 KINDS = (
     "plain", "normalised", "outlier", "outlier query", "offset", "copies", "constant",

@@ -8,7 +8,7 @@ below each match are counted. Beside the descriptors this needs one block.
 Two images tie when their distances to the query are equal, as sums of squared
 differences in float64 or as handed in, and a tie counts against the model. Products in
 float32 decide only where the bounds of their errors leave no doubt; all other pairs are
-computed again in float64 (``dplib.distances``).
+computed again in float64 (``dplib.ranking.distances``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from dplib.descriptors import Descriptors
-from dplib.distances import COLUMNS, Distances, EvaluationError
+from dplib.ranking.distances import COLUMNS, Distances, EvaluationError
 from dplib.samples import JUNK
 
 ROWS = 512  # queries of a block that are counted at a time

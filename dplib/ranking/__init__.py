@@ -1,0 +1,1 @@
+"""How true matches are ranked exactly, without sorting: the engine of evaluation."""

@@ -23,9 +23,7 @@ OPTIONAL = {
     "torch.utils.tensorboard": "TensorBoard is no dependency",
     "h5py": "nor is h5py, which reads CUHK03's file",
     "psutil": "nor is psutil; it tells the memory on Windows",
-    "IPython.display": "only a notebook has something to show",
-    "safetensors": "only files of this format need it",
-    "safetensors.torch": "likewise",
+    "h5py": "CUHK03's files alone need it, extra `data`",
 }
 # the doctor looks whether they can be imported, and says what to do when not
 EXAMINED = {"torch", "torchvision", "torchvision.ops"}
@@ -50,8 +48,6 @@ def hidden(file: str, code: str) -> set[str]:
     found = inner_imports(code) - set(OPTIONAL)
     if file in COMMANDS:
         return {m for m in found if m.partition(".")[0] != "dplib"}
-    if file == "presets.py":  # lists of presets are read without loading PyTorch
-        found -= {"dplib.model"}
     return found - EXAMINED if file == "cli/doctor.py" else found
 
 

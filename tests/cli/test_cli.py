@@ -11,41 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import imitations
-import nbformat
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import rows_of, run
 
-from dplib import DplibError, checkpoints, datasets, toymarket, workspace
-from dplib.cli import lessons
-from dplib.cli.app import app
-from dplib.lessons import copies
+from dplib import DplibError, checkpoints, datasets, toymarket
 from dplib.presets import Preset
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "quickstart lessons lab data train evaluate describe doctor version".split()  # noqa: SIM905
 )
-
-
-def run(*args: object, code: int = 0) -> str:
-    """What the command prints; raises the DplibError that it ends with."""
-    result = CliRunner().invoke(app, [str(a) for a in args])
-    if isinstance(result.exception, DplibError):
-        raise result.exception
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return str(result.output)
-
-
-def rows_of(said: str) -> dict[str, dict[str, str]]:
-    """The rows of a printed table by name: its cells by column, the first of each."""
-    lines = [re.split(r"  +", line) for line in said.splitlines()]
-    (header,) = (line for line in lines if line[0] == "(%)")
-    found = [line for line in lines if len(line) == len(header) and line != header]
-    return {
-        name: dict(reversed([*zip(header[1:], cells, strict=True)]))
-        for name, *cells in found
-    }
 
 
 @pytest.fixture(scope="module")
@@ -251,87 +227,6 @@ def test_evaluate_options_that_do_not_fit(
     assert words in str(e.value)
 
 
-# ---------------------------------------------------------------------- quickstart
-
-METRICS = {
-    "rank1": 0.7,
-    "map": 0.5,
-    "minp": 0.2,
-    "seconds": 200.0,
-    "seed": 0,
-    "baselines": {"chance": {"rank1": 0.01, "map": 0.02}},
-}
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose lesson 0 writes the metrics that it finds in its folder."""
-    code = (
-        "import os, shutil\nfrom pathlib import Path\n"
-        "out = Path(os.environ['DPLIB_OUT'])\n"
-        "print('data:', os.environ['DPLIB_DATA'])\n"
-        "print('resumed' if (out / 'toy/checkpoint.pt').exists() else 'anew')\n"
-        "(out / 'toy').mkdir(exist_ok=True)\n(out / 'toy/checkpoint.pt').touch()\n"
-        f"shutil.copy({str(tmp_path / 'given.json')!r}, out / 'metrics.json')"
-    )
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    (tmp_path / "notebooks").mkdir()
-    nbformat.write(nb, tmp_path / "notebooks/00_quickstart.ipynb")
-    monkeypatch.setattr(workspace, "checkout", lambda: tmp_path)
-    monkeypatch.delenv("DPLIB_DATA", raising=False)
-    (tmp_path / "given.json").write_text(json.dumps(METRICS))
-    return tmp_path
-
-
-def test_quickstart_prints_the_table_and_starts_anew_when_done(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for _ in range(2):
-        lessons.quickstart(None, None)
-        said = capsys.readouterr().out
-        assert "anew" in said and f"data: {project / 'data'}" in said
-        assert rows_of(said) == {
-            "Deep-Person": {"rank-1": "70.0", "mAP": "50.0", "mINP": "20.0"},
-            "chance": {"rank-1": "1.0", "mAP": "2.0", "mINP": "–"},
-        }
-        assert "make lab" in said
-    out = project / "runs/quickstart"
-    names = {p.name for p in out.iterdir()}
-    assert names >= {"00_quickstart.ipynb", "00_quickstart.html", "metrics.json"}
-    (out / "metrics.json").unlink()  # as after an interrupt
-    lessons.quickstart(None, None)
-    assert "resumed" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("text", ["{", json.dumps({"rank1": 1}), "[]"])
-def test_quickstart_checks_the_metrics(project: Path, text: str) -> None:
-    (project / "given.json").write_text(text)
-    with pytest.raises(DplibError, match="its metrics are not in"):
-        lessons.quickstart(None, None)
-
-
-def test_lab_copies_the_lessons_and_starts_jupyterlab(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[Any] = []
-
-    def start(command: list[str], cwd: Path) -> Any:
-        started.append((command, cwd))
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr("subprocess.run", start)
-    run("lab", "--no-browser", "--port=9999")
-    ((command, cwd),) = started
-    assert command[1:5] == ["-m", "jupyterlab", "--no-browser", "--port=9999"]
-    assert [p.name for p in cwd.iterdir()] == ["00_quickstart.ipynb"]
-    assert cwd == project / "my-lessons"
-
-
-def test_lessons_command(project: Path) -> None:
-    assert "written" in run("lessons", project / "mine", "0")
-    assert "yours already" in run("lessons", project / "mine")
-
-
 def test_unpack_then_verify(market_home: Path, tmp_path: Path) -> None:
     archive = tmp_path / "Market-1501-v15.09.15.zip"
     shutil.make_archive(
@@ -381,13 +276,6 @@ def test_cuhk03_split_by_split_and_all(tmp_path: Path, tiny: Preset) -> None:
         run("evaluate", nets, "--split", 0, *common, path, "--rerank")
 
 
-def test_progress_reads_the_readers_copies(tmp_path: Path) -> None:
-    run("lessons", tmp_path, "0")
-    said = run("progress", tmp_path)
-    assert "00_quickstart: 0 of 3 exercises right, 0 of 2 predictions made" in said
-    assert "· 0.2   average precision" in said
-
-
 def test_doctor_says_what_is_missing(market: Path, monkeypatch: Any) -> None:
     said = run("doctor", "--root", market)
     for what in ("Python", "PyTorch", "memory", "toymarket", "ImageNet", "disk"):
@@ -396,12 +284,3 @@ def test_doctor_says_what_is_missing(market: Path, monkeypatch: Any) -> None:
     said = run("doctor", "--root", market, code=1)
     assert "✗ [notebooks]    not there: jupyterlab" in said
     assert "pip install -e '.[notebooks]'" in said and "To mend: 1" in said
-
-
-def test_find_lesson_error_before_anything_is_built(
-    project: Path, monkeypatch: Any
-) -> None:
-    (project / "notebooks/00_quickstart.ipynb").unlink()
-    assert copies.find_lessons() == {}
-    with pytest.raises(DplibError, match="none is built yet: run `make notebooks`"):
-        lessons.quickstart(None, None)

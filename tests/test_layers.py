@@ -23,6 +23,7 @@ OPTIONAL = {
     "torch.utils.tensorboard": "TensorBoard is no dependency",
     "psutil": "nor is psutil; it tells the memory on Windows",
     "IPython.display": "only a notebook has something to show",
+    "h5py": "an extra: reads CUHK03's file, once",
     "safetensors": "only files of this format need it",
     "safetensors.torch": "likewise",
 }

@@ -33,6 +33,12 @@ FLAGS = [
 PICTURE = ".jp-OutputArea img.widget-image"
 HANDLE = ".widget-slider .noUi-handle"
 TOKEN = "t"
+# The kernel goes on with what it has imported, but with nothing else.
+START = """%reset -f
+import sys
+import ipywidgets
+sys.path.insert(0, {!r})
+ipywidgets.Widget.close_all()"""
 
 
 def find(chromium: Any) -> str:
@@ -81,22 +87,22 @@ def notebook(
 ) -> Iterator[Any]:
     """A playwright page in which ``cells`` have run and the first picture is there.
 
-    The notebook is a file of its own with a kernel of its own, which ends with the
-    block. The cells can import dplib and find the checkout's ToyMarket by
-    ``workspace.folders()``. Errors of the page fail the test when the block ends.
+    The notebook is a file of its own. All notebooks have one kernel, so that PyTorch is
+    imported once; it forgets the names and widgets of the notebook before. The cells
+    can import dplib and find the checkout's ToyMarket by ``workspace.folders()``.
+    Errors of the page fail the test when the block ends.
     """
     from playwright import sync_api
 
     root = str(Path(__file__).resolve().parents[1])
-    start = f"import sys; sys.path.insert(0, {root!r})"
-    code = [nbformat.v4.new_code_cell(c) for c in (start, *cells)]
+    code = [nbformat.v4.new_code_cell(c) for c in (START.format(root), *cells)]
     nb = nbformat.v4.new_notebook(cells=code)
     nb.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     name = f"nb{len(list(lab.folder.iterdir()))}.ipynb"
     nbformat.write(nb, lab.folder / name)
     # Playwright ends with the test: it would leave an event loop running, in which no
     # other test of this process could call asyncio.run.
-    with sync_api.sync_playwright() as p, _kernels_end(lab):
+    with sync_api.sync_playwright() as p, _kernel(lab, name):
         context = p.chromium.launch_persistent_context(
             lab.profile,
             executable_path=lab.executable,
@@ -187,20 +193,26 @@ def _server(root: Path, work: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _kernels_end(lab: Lab) -> Iterator[None]:
-    """Kernels outlive the page that started them; here they end with the block."""
+def _kernel(lab: Lab, notebook: str) -> Iterator[None]:
+    """Give the kernel of all notebooks to this one; it ends when the block fails."""
+    running = _ask(lab.address, "api/kernels")
+    kernel = running[0] if running else _ask(lab.address, "api/kernels", "POST")
+    wanted = {"path": notebook, "name": notebook, "type": "notebook", "kernel": kernel}
+    _ask(lab.address, "api/sessions", "POST", wanted)
     try:
         yield
-    finally:
-        with _ask(lab.address, "api/sessions") as answer:
-            sessions = json.load(answer)
-        for session in sessions:
-            _ask(lab.address, f"api/sessions/{session['id']}", "DELETE").close()
+    except BaseException:
+        _ask(lab.address, f"api/kernels/{kernel['id']}", "DELETE")
+        raise
 
 
-def _ask(address: str, path: str, method: str = "GET") -> Any:
+def _ask(address: str, path: str, method: str = "GET", content: Any = None) -> Any:
+    """What the server's interface answers, from JSON."""
     url = f"{address}/{path}?token={TOKEN}"
-    return urllib.request.urlopen(urllib.request.Request(url, method=method))
+    body = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(url, body, method=method)
+    with urllib.request.urlopen(request) as answer:
+        return json.loads(answer.read() or "null")
 
 
 def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
@@ -208,7 +220,7 @@ def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
         found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
         if found:
             try:
-                _ask(found[0], "api").close()
+                _ask(found[0], "api")
                 return found[0]
             except OSError:
                 pass

@@ -5,6 +5,7 @@ import contextlib
 import io
 import re
 import runpy
+import symtable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import build_notebooks as tool
 import lesson_stats
 import nbformat
 import pytest
-from lesson_stats import DETAILS, alt_texts, code_cells, prose
+from lesson_stats import alt_texts, code_cells, prose
+from solutions import ids_of, parts_of, tags
 
 from dplib import plots
 from dplib.lessons import checks
@@ -24,7 +26,6 @@ lessons = pytest.mark.parametrize("source", SOURCES, ids=[s.stem for s in SOURCE
 HEADING = re.compile(r"^### Exercise (\d+\.\d+) · (.*)$", re.M)
 OBJECTIVE = re.compile(r"^- \*\*O\d\*\* (.*?)(?=^- |^\s*$|\Z)", re.M | re.S)
 NO_LETTER = re.compile(r"give one of the letters")
-PYTHON = re.compile(r"```python\n(.*?)```", re.S)
 COLUMNS = 88
 
 
@@ -32,10 +33,6 @@ def notebook(source: Path) -> Any:
     path = tool.built(source)
     assert path.is_file(), f"{path.name} is not built: run make notebooks"
     return nbformat.read(path, as_version=4)
-
-
-def tags(cell: Any) -> list[str]:
-    return list(cell.metadata.get("tags", []))
 
 
 @lessons
@@ -130,7 +127,7 @@ def test_each_objective_is_checked(source: Path) -> None:
     first = next(c.source for c in nb.cells if c.cell_type == "markdown")
     objectives = OBJECTIVE.findall(first)
     assert 3 <= len(objectives) <= 5, f"objectives in the first cell: {objectives}"
-    there = {*stubs(nb), *predictions(nb)}
+    there = {*lesson_stats.exercises(nb), *predictions(nb)}
     for text in objectives:
         named = set(re.findall(r"\b\d+\.p?\d+\b", text))
         assert named and named <= there, f"{text!r} names {named or 'no check'}"
@@ -144,10 +141,41 @@ def test_each_exercise_has_its_parts(source: Path) -> None:
     for id, rest in headings:
         assert re.search(r"\(difficulty [1-5], \d+ minutes?\)$", rest), (id, rest)
     ids = [id for id, _ in headings]
-    assert stubs(nb) == ids == checks.ids(int(source.name[:2]))
+    assert lesson_stats.exercises(nb) == ids == checks.ids(int(source.name[:2]))
     code = "\n".join(c.source for c in code_cells(nb))
     for id in ids:
         assert f'check("{id}"' in code
+
+
+def names_read(cell: Any) -> set[str]:
+    """Names that the cell takes from the cells before it."""
+    code = tool.plain_code([cell])
+    names = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name)]
+    made = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    return {n.id for n in names} - made
+
+
+@lessons
+def test_an_untried_exercise_breaks_nothing(source: Path) -> None:
+    """No other cell reads what an exercise defines, and a solution rebinds no more.
+
+    nbval runs the solution after each stub, so that only this says what a later cell
+    finds where the stub was left as it is.
+    """
+    nb = tool.read_source(source)
+    for id in lesson_stats.exercises(nb):
+        exercise = parts_of(nb, id)
+        own = defined(exercise.stub)
+        assert own and own == defined(exercise.solution), id
+        for cell in code_cells(nb):
+            if id not in ids_of(cell) and f'check("{id}"' not in cell.source:
+                assert not own & names_read(cell), f"{id}:\n{cell.source}"
+
+
+def defined(code: str) -> set[str]:
+    """The functions, classes and variables that `code` makes, imports aside."""
+    symbols = symtable.symtable(code, "answer", "exec").get_symbols()
+    return {s.get_name() for s in symbols if s.is_assigned() and not s.is_imported()}
 
 
 @lessons
@@ -159,10 +187,6 @@ def test_each_prediction_is_compared_with_the_result(source: Path) -> None:
     assert sorted(asked) == sorted(shown)  # one prediction may span another
     for id in asked:
         assert f'predict("{id}", ...)' in code, "the guess is left to the reader"
-
-
-def stubs(nb: Any) -> list[str]:
-    return [t.split(":")[1] for c in nb.cells for t in tags(c) if "exercise:" in t]
 
 
 def predictions(nb: Any) -> list[str]:
@@ -177,49 +201,13 @@ def exercises(stub: str = "") -> list[Any]:
         for cell in tool.read_source(source).cells:
             if stub not in cell.source:
                 continue
-            ids = [t.split(":")[1] for t in tags(cell) if t.startswith("exercise:")]
-            found += [pytest.param(source, id, id=id) for id in ids]
+            found += [pytest.param(source, id, id=id) for id in ids_of(cell)]
     return found
 
 
 def wrong_answers(source: Path) -> dict[str, list[str]]:
     path = ROOT / "tests/wrong_answers" / f"{source.name[:2]}.py"
     return runpy.run_path(str(path))["WRONG"] if path.is_file() else {}
-
-
-def imports_of(cells: list[Any]) -> str:
-    tree = ast.parse(tool.plain_code(cells))
-    kinds = (ast.Import, ast.ImportFrom)
-    return "\n".join(ast.unparse(n) for n in tree.body if isinstance(n, kinds))
-
-
-def parts_of(source: Path, id: str) -> tuple[str, str, str, str]:
-    """What runs before exercise `id`, its stub, its solution and its check."""
-    cells = tool.read_source(source).cells
-    place = next(i for i, c in enumerate(cells) if f"exercise:{id}" in tags(c))
-    before = [imports_of([c for c in cells if "setup" not in tags(c)])]
-    before += [tool.plain_code([c]) for c in cells if f"for:{id}" in tags(c)]
-    details = [
-        d
-        for c in cells[place:]
-        if c.cell_type == "markdown"
-        for d in DETAILS.findall(c.source)
-        if re.search(r"<summary>[^<]*solution", d, re.I)
-    ]
-    assert details, f"{id} has no worked solution in <details>"
-    solution = PYTHON.findall(details[0])
-    assert len(solution) == 1, f"{id}: one python fence in its solution"
-    for cell in cells[place:]:
-        if cell.cell_type == "code" and f'check("{id}"' in cell.source:
-            body = ast.parse(tool.plain_code([cell])).body
-            call = next(n for n in body if f"check('{id}'" in ast.unparse(n))
-            return (
-                "\n".join(before),
-                cells[place].source,
-                solution[0],
-                ast.unparse(call),
-            )
-    raise AssertionError(f'no checks.check("{id}", …) at or after its stub')
 
 
 def verdict(before: str, answer: str, call: str) -> str:
@@ -243,14 +231,14 @@ def without_check(code: str) -> str:
 
 @pytest.mark.parametrize(("source", "id"), exercises())
 def test_the_solution_is_right_and_the_stub_untried(source: Path, id: str) -> None:
-    before, stub, solution, call = parts_of(source, id)
+    before, stub, solution, call = parts_of(tool.read_source(source), id)
     assert "✓ Right" in verdict(before, solution, call)
     assert "Not tried yet" in verdict(before, without_check(stub), call)
 
 
 @pytest.mark.parametrize(("source", "id"), exercises())
 def test_wrong_answers_are_told_why(source: Path, id: str) -> None:
-    before, _, _, call = parts_of(source, id)
+    before, _, _, call = parts_of(tool.read_source(source), id)
     answers = wrong_answers(source).get(id, [])
     assert len(answers) >= 3, f"three wrong answers for {id} in tests/wrong_answers"
     said = [verdict(before, answer, call) for answer in answers]
@@ -263,7 +251,7 @@ def test_wrong_answers_are_told_why(source: Path, id: str) -> None:
 
 @pytest.mark.parametrize(("source", "id"), exercises("answer = ..."))
 def test_each_other_letter_is_a_wrong_answer(source: Path, id: str) -> None:
-    before, _, solution, call = parts_of(source, id)
+    before, _, solution, call = parts_of(tool.read_source(source), id)
     assert NO_LETTER.search(verdict(before, 'answer = "e"', call))
     letters = [f'answer = "{letter}"' for letter in "abcd"]
     assert sorted([*wrong_answers(source)[id], solution.strip()]) == letters

@@ -43,15 +43,17 @@ def test_a_wheel_runs_lesson_0_in_an_empty_folder(tmp_path: Path) -> None:
     where = [python, "-c", "import dplib; print(dplib.__file__)"]
     found = subprocess.run(where, cwd=empty, env=clean, capture_output=True, text=True)
     assert Path(found.stdout.strip()).is_relative_to(env), found.stderr
-    run = subprocess.run(
-        [python, "-m", "dplib", "quickstart"],
-        cwd=empty,
-        env=clean,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    # the main job among few people; its whole length is nbval's
+    few = ["data", "toymarket", "--train-pids", "10", "--test-pids", "4"]
+    for words in (few, ["quickstart"]):
+        command = [python, "-m", "dplib", *words]
+        run = subprocess.run(
+            command, cwd=empty, env=clean, capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr[-3000:]
     metrics = json.loads((empty / "runs/quickstart/metrics.json").read_text("utf-8"))
-    assert metrics["rank1"] > 4 * max(b["rank1"] for b in metrics["baselines"].values())
-    assert (empty / "runs/quickstart/00_quickstart.html").exists()
+    assert metrics["rank1"] > 0 and len(metrics["baselines"]) == 3
+    assert "Deep-Person  " in run.stdout
+    page = (empty / "runs/quickstart/00_quickstart.html").read_text("utf-8")
+    assert page.count("data:image/png;base64") >= 5
     assert {p.name for p in empty.iterdir()} == {"data", "runs"}

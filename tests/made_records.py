@@ -1,5 +1,6 @@
 """Records of runs that never took place, as small as a test needs them."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,9 @@ def made(variant: str, seed: int, level: float, **more: object) -> dict[str, obj
         "losses": {"part": 6.3, "global": 1.0, "ranking": None, "active": None},
         **more,
     }
+
+
+def line(seed: int, variant: str = "bgi") -> bytes:
+    """The least that a line of a file of records can be."""
+    record = {"data": "toymarket", "cues": "layout", "variant": variant, "seed": seed}
+    return json.dumps(record).encode() + b"\n"

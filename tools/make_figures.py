@@ -86,7 +86,7 @@ def table() -> str:
         "over the mirror image, L2-normalised; AP is by steps.",
         "",
         f"Market-1501's mAP has a 95 % interval of {low} to {high}, resampled by "
-        "person (`dplib.evidence.intervals`).",
+        "person (`dplib.evidence.resampling`).",
         "",
         *(
             f"Evaluation of 3,368 queries, features of 2,048 values to all measures: "

@@ -27,7 +27,7 @@ from dplib import (
     samples,
     workspace,
 )
-from dplib.evidence import queue
+from dplib.evidence import records
 
 NAMES = ("bgi", "bgi_bpi_fc", "bgi_bpi", "full", "stripes")
 MAX_BYTES = 8_000_000
@@ -39,13 +39,13 @@ def ship(
 ) -> Path:
     """One variant's net; DplibError when its run is not finished or it is too large."""
     key = ("toymarket", "layout", name, 0)
-    lines = queue.read(queue.records_file(results, "toymarket"))
-    found = {queue.key_of(r): r for r in lines}
-    if key not in found:
+    lines = records.read(records.records_file(results, "toymarket"))
+    by_key = {records.key_of(r): r for r in lines}
+    if key not in by_key:
         raise DplibError(
             f"{name}, seed 0, has no record in {results}: python -m dplib ablate"
         )
-    record: dict[str, Any] = {k: v for k, v in found[key].items() if k not in LONG}
+    record: dict[str, Any] = {k: v for k, v in by_key[key].items() if k not in LONG}
     net = checkpoints.load(runs / "toymarket" / f"{name}-0")
     path = checkpoints.save(net, into / f"toy-{name}", record)
     halved = checkpoints.load(path)
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("names", nargs="*", default=NAMES)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs/ablate")
-    parser.add_argument("--results", type=Path, default=queue.RESULTS)
+    parser.add_argument("--results", type=Path, default=records.RESULTS)
     args = parser.parse_args(argv)
     data = datasets.load("toymarket", workspace.folders()[0])
     for name in args.names:

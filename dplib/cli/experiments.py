@@ -14,8 +14,7 @@ from dplib.cli import tables
 from dplib.cli.options import Device, Root, base, root_folder
 
 if TYPE_CHECKING:
-    from dplib.evidence.queue import Places
-    from dplib.evidence.variants import Job
+    from dplib.evidence.runs import Run
 
 app = typer.Typer()
 
@@ -81,12 +80,12 @@ def ablate(
     A line of JSON per finished run goes to the results; runs that have one are not made
     again. On one thread a run's figures are the same to the bit each time.
     """
-    from dplib.evidence import queue as experiments
-    from dplib.evidence import variants
+    from dplib.evidence import queue, variants
+    from dplib.evidence.runs import Places, plan
 
     chosen = table or ["4", "6", "7"]
-    queue = variants.jobs(data, chosen, seeds)
-    if not queue:
+    jobs = variants.jobs(data, chosen, seeds)
+    if not jobs:
         raise DplibError(
             f"table {', '.join(chosen)} has no run of {data}: its variants are of "
             "ToyMarket alone; choose --data toymarket, or another --table"
@@ -97,7 +96,7 @@ def ablate(
             f"--epochs {epochs} is a trial, whose records must not stand among those "
             "of the recipe; give it a folder of its own: --results DIR"
         )
-    places = experiments.Places(
+    places = Places(
         root=root_folder(root),
         runs=runs or (base() / "runs/ablate" if epochs is None else into / "runs"),
         results=into,
@@ -106,12 +105,13 @@ def ablate(
         epochs=epochs,
         device=device,
     )
-    left = experiments.remaining(queue, places)
-    print(f"{len(queue)} runs, {len(queue) - len(left)} done, {len(left)} to do")
+    asked = [plan(job, places) for job in jobs]
+    left = queue.remaining(asked)
+    print(f"{len(asked)} runs, {len(asked) - len(left)} done, {len(left)} to do")
     if dry_run:
-        tables.show([(f"  {job.folder}", job.variant.label) for job in left])
+        tables.show([(f"  {run.job.folder}", run.job.variant.label) for run in left])
         return
-    failed, undone = _make_all(left, places, workers)
+    failed, undone = _make_all(left, workers)
     if undone:
         print("Stopped; the same command goes on from here.")
         raise typer.Exit(130)
@@ -119,17 +119,18 @@ def ablate(
         raise DplibError(f"{failed} of {len(left)} runs failed, see above")
 
 
-def _make_all(left: list[Job], places: Places, workers: int) -> tuple[int, int]:
+def _make_all(left: list[Run], workers: int) -> tuple[int, int]:
     """Make the runs; returns how many failed and how many Ctrl-C left undone."""
-    from dplib.evidence import queue as experiments
+    from dplib.evidence import queue
 
     start, done, failed = time.monotonic(), 0, 0
     try:
-        with closing(experiments.run_all(left, places, workers=workers)) as finished:
+        with closing(queue.run_all(left, workers=workers)) as finished:
             for made in finished:
                 if not isinstance(made, dict):
                     failed += 1
-                    print(f"{made[0].folder} FAILED: {made[1]}", flush=True)
+                    run, error = made
+                    print(f"{run.job.folder} FAILED: {error}", flush=True)
                     continue
                 done += 1
                 undone, m = len(left) - done - failed, made["measures"]["fm"]
@@ -161,12 +162,12 @@ def robustness(
     that `ablate` has trained on ToyMarket gets one line of JSON, once.
     """
     from dplib import checkpoints, datasets
-    from dplib.evidence import queue as experiments
+    from dplib.evidence import records
     from dplib.evidence import robustness as curves
 
     folder = (runs or base() / "runs" / "ablate") / "toymarket"
     into = results_folder(results) / "toymarket-robustness.jsonl"
-    have = {(r["variant"], r["seed"]) for r in experiments.read(into, cut=True)}
+    have = {(r["variant"], r["seed"]) for r in records.read(into, cut=True)}
     found = [
         (variant, int(path.parent.name.rpartition("-")[2]), path.parent)
         for variant in curves.VARIANTS
@@ -182,7 +183,7 @@ def robustness(
     nets = [(v, seed, checkpoints.load(path)) for v, seed, path in todo]
     data = datasets.load("toymarket", root_folder(root))
     for record in curves.records(nets, data, workers=workers):
-        experiments.append(into, record)
+        records.append(into, record)
         print(f"{record['variant']:12} seed {record['seed']}: written", flush=True)
 
 
@@ -203,19 +204,20 @@ def report(
     and robustness curves. Takes under a minute; few records are enough for a look.
     Where `ablate` has written none yet, those that come with dplib are taken.
     """
-    from dplib.evidence import queue as experiments
+    from dplib.evidence import findings, records
+    from dplib.evidence import readme as readme_section
     from dplib.evidence import report as evidence_report
 
     folder = results_folder(results)
-    mine = experiments.records_file(folder, data)
-    if results is None and not experiments.read(mine, cut=True):
-        folder = experiments.RESULTS  # those that are shipped
-    found = evidence_report.load(folder, data)
-    page = evidence_report.write(found, out or base() / "docs")
-    for line in evidence_report.sentences(found):
+    mine = records.records_file(folder, data)
+    if results is None and not records.read(mine, cut=True):
+        folder = records.RESULTS  # those that are shipped
+    evidence = findings.load(folder, data)
+    page = evidence_report.write(evidence, out or base() / "docs")
+    for line in findings.sentences(evidence):
         print(f"- {line}")
     if readme:
         path = base() / "README.md"
-        text = evidence_report.put(path.read_text("utf-8"), found)
+        text = readme_section.put(path.read_text("utf-8"), evidence)
         files.write(path, text)
-    print(f"{page}: written, from {len(found.records)} records in {folder}")
+    print(f"{page}: written, from {len(evidence.records)} records in {folder}")

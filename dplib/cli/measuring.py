@@ -13,7 +13,7 @@ from dplib import DplibError, checkpoints, descriptors, evaluation, reranking
 from dplib.cli import tables
 from dplib.descriptors import Descriptors
 from dplib.evaluation import Retrieval
-from dplib.evidence import intervals, provenance
+from dplib.evidence import provenance, resampling
 from dplib.model import DeepPerson
 from dplib.samples import JUNK, ReIDData, Sample
 
@@ -215,7 +215,7 @@ def _intervals(result: Retrieval, seed: int) -> dict[str, tuple[float, float]]:
     """Bounds of rank1 and map; none where a single person queries."""
     if len(result.pids.unique()) < 2:
         return {}
-    found = {m: intervals.bootstrap(result, m, seed=seed) for m in _WITH_INTERVAL}
+    found = {m: resampling.bootstrap(result, m, seed=seed) for m in _WITH_INTERVAL}
     return {m: (interval.low, interval.high) for m, interval in found.items()}
 
 

@@ -1,7 +1,7 @@
 """The paper's tables as charts with our runs beside, and its claims with intervals.
 
 They complete ``plots`` and follow its rules. Compare the pattern of rows, not heights:
-ours are mostly on ToyMarket.
+ours are mostly on ToyMarket. Curves of robustness stand at the end.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dplib import DplibError, plots
-from dplib.evidence.claims import Claim, Difference, Winners
+from dplib import DplibError
+from dplib.evidence.claims import Claim, Winners
+from dplib.evidence.records import Record
+from dplib.evidence.resampling import Difference
 from dplib.evidence.tables import Table
 from dplib.plots import PALETTE
 
@@ -42,19 +44,24 @@ def rivals(
     columns: Sequence[str],
     ours: Mapping[str, Mapping[str, Seeds]] | None = None,
 ) -> Figure:
-    """A bar for each row of tables 1, 2, 3 or 5, and our runs below, as marks.
+    """Draw a bar for each row of tables 1, 2, 3 or 5, and marks for our runs below.
 
-    A panel for each of ``columns``. ours: label → column → a value (%) per seed. A row
-    that has no value in any of the columns is left out.
+    Args:
+        table: The published table. A row without a value in any column is left out.
+        columns: The columns to draw, a panel for each.
+        ours: label → column → a value (%) per seed.
     """
-    at = [table.columns.index(c) for c in columns]
-    rows = {k: v for k, v in table.rows.items() if any(v[i] is not None for i in at)}
+    indices = [table.columns.index(c) for c in columns]
+    rows = {
+        row: values
+        for row, values in table.rows.items()
+        if any(values[i] is not None for i in indices)
+    }
     mine, n = ours or {}, len(rows)
     high = 0.25 * (n + len(mine)) + 1.2
-    fig = Figure((2.6 + 2.7 * len(at), high), layout="constrained")
-    panels = fig.subplots(1, len(at), sharey=True, squeeze=False)[0]
-    for ax, i in zip(panels, at, strict=True):
-        column = table.columns[i]
+    fig = Figure((2.6 + 2.7 * len(columns), high), layout="constrained")
+    panels = fig.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    for ax, column, i in zip(panels, columns, indices, strict=True):
         for y, (row, values) in enumerate(rows.items()):
             own, value = row in table.runs, values[i]
             if value is not None:
@@ -64,6 +71,7 @@ def rivals(
                 )  # fmt: skip
             text = "–" if value is None else f"{value:.1f}"
             ax.text((value or 0) + 1, y, text, va="center", fontsize=8)
+        # ours stand below the line
         if mine:
             ax.axhline(n - 0.5, color="black", ls="--", lw=0.8)
         for y, known in enumerate(mine.values(), n):
@@ -91,11 +99,18 @@ def rows_beside(
     measured: Mapping[str, Mapping[str, Seeds]],
     where: str = "ToyMarket",
 ) -> Figure:
-    """Tables 4, 6 and 7: published rows left, ours right, rank-1 above mAP.
+    """Draw tables 4, 6 and 7: published rows left, ours right, rank-1 above mAP.
 
-    measured: row → {"rank1": a value (%) per seed, "map": …}; rows without runs stay
-    empty. where: the data of ours. Small marks are seeds, the large one their mean, the
-    bar ± one standard deviation.
+    Small marks are seeds, the large one their mean, the bar ± one standard deviation.
+
+    Args:
+        table: The published table.
+        measured: row → {"rank1": a value (%) per seed, "map": …}; rows without runs
+            stay empty.
+        where: The data of our runs.
+
+    Raises:
+        DplibError: A measured row is not in the table.
     """
     names = list(table.rows)
     if unknown := [k for k in measured if k not in table.rows]:
@@ -131,10 +146,21 @@ def _seeds(ax: Axes, values: NDArray[np.float64], y: float) -> None:
 
 
 def claims(
-    said: Sequence[Claim], found: Mapping[str, Difference], measure: str = "map"
+    judged: Sequence[Claim],
+    differences: Mapping[str, Difference],
+    measure: str = "map",
 ) -> Figure:
-    """Each claim's difference with its interval, and the published one as a diamond."""
-    shown = [c for c in said if c.id in found]
+    """Draw each claim's difference with its interval; the published one is a diamond.
+
+    Args:
+        judged: The claims; those without a difference are left out.
+        differences: By the claims' ids, see ``claims.verdicts``.
+        measure: "rank1" or "map".
+
+    Raises:
+        DplibError: No claim has a difference.
+    """
+    shown = [c for c in judged if c.id in differences]
     if not shown:
         raise DplibError("no claim has its runs yet: python -m dplib ablate")
     fig = Figure((9, 0.45 * len(shown) + 1.5), layout="constrained")
@@ -142,7 +168,7 @@ def claims(
     ax.axvline(0, color="black", lw=1)
     used: dict[str, Any] = {}
     for y, claim in enumerate(shown):
-        d = found[claim.id]
+        d = differences[claim.id]
         colour, marker = MARKS[d.verdict]
         used[d.verdict] = ax.errorbar(
             d.value,
@@ -168,20 +194,20 @@ def claims(
     return fig
 
 
-def winners(found: Winners, measure: str = "rank1") -> Figure:
-    """How far two trainings of the same model are apart, over all pairs."""
+def winners(rate: Winners, measure: str = "rank1") -> Figure:
+    """Draw how far two trainings of the same model are apart, over all pairs."""
     fig = Figure((6.5, 2.8), layout="constrained")
     ax = fig.subplots()
-    top = max(1, math.ceil(max(found.gaps)))
+    top = max(1, math.ceil(max(rate.gaps)))
     ax.hist(
-        found.gaps,
+        rate.gaps,
         min(top, 12),
         range=(0, top),
         color=PALETTE["blue"],
         edgecolor="white",
     )
     ax.axvline(
-        float(np.median(found.gaps)),
+        float(np.median(rate.gaps)),
         color=PALETTE["vermilion"],
         ls="--",
         label="median",
@@ -189,35 +215,42 @@ def winners(found: Winners, measure: str = "rank1") -> Figure:
     ax.set(
         xlabel=f"difference in {NAMES[measure]} between two seeds (points)",
         ylabel="pairs of runs",
-        title=f"The same model twice: {found.won} of {found.pairs} pairs “won”",
+        title=f"The same model twice: {rate.won} of {rate.pairs} pairs “won”",
     )
     ax.legend()
     return fig
 
 
 def draws(
-    found: Difference, drawn: NDArray[np.float64], measure: str = "map"
+    difference: Difference, drawn: NDArray[np.float64], measure: str = "map"
 ) -> Figure:
-    """A bootstrap's resamples [samples], the interval, and each seed's difference."""
-    colour = PALETTE[MARKS[found.verdict][0]]
+    """Draw a bootstrap: its resamples, the interval, and each seed's difference.
+
+    Args:
+        difference: What the resamples were summarised as.
+        drawn: [samples] the resamples, see ``resampling.resample``.
+        measure: "rank1" or "map".
+    """
+    low, high = difference.low, difference.high
+    colour = PALETTE[MARKS[difference.verdict][0]]
     fig = Figure((7, 2.9), layout="constrained")
     ax = fig.subplots()
-    wide = 0.4 * (found.high - found.low) or 1.0
-    inside = found.low - wide, found.high + wide  # tails of two seeds have no end
+    wide = 0.4 * (high - low) or 1.0
+    inside = low - wide, high + wide  # the tails of two seeds have no end
     ax.hist(drawn, 60, range=inside, color=colour, alpha=0.35)
     top = ax.get_ylim()[1]
     ax.axvline(0, color="black", lw=1)
-    for x in (found.low, found.high):
+    for x in (low, high):
         ax.axvline(x, color=colour, ls="--")
-    ax.plot(found.value, 1.12 * top, "o", color=colour, ms=8, label="mean")
-    seeds = found.per_seed
+    ax.plot(difference.value, 1.12 * top, "o", color=colour, ms=8, label="mean")
+    seeds = difference.per_seed
     ax.plot(seeds, [1.12 * top] * len(seeds), "|", color="black", ms=12, label="seeds")
     ax.set(
         ylim=(0, 1.25 * top),
         xlabel=f"difference in {NAMES[measure]} (points)",
         ylabel="resamples",
-        title=f"{found.value:+.1f} points, {found.level:.0%} interval (dashed) "
-        f"{found.low:+.1f} to {found.high:+.1f}: {found.verdict}",
+        title=f"{difference.value:+.1f} points, {difference.level:.0%} interval "
+        f"(dashed) {low:+.1f} to {high:+.1f}: {difference.verdict}",
     )
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return fig
@@ -232,38 +265,39 @@ _UNITS = {
 
 
 def curves(
-    made: Sequence[dict[str, Any]],
-    labels: dict[str, str],
-    measure: str = "rank1",
+    records: Sequence[Record], labels: Mapping[str, str], measure: str = "rank1"
 ) -> Figure:
-    """A panel per nuisance: mean over seeds of ``measure``, band from least to most.
+    """Draw a panel per nuisance: mean over seeds, and a band from least to most.
 
-    made: records as above; labels: of the variants to draw, in order.
+    Args:
+        records: Of ``robustness.records``.
+        labels: variant → label of the variants to draw, in order.
+        measure: "rank1" or "map".
     """
     colours = ("grey", "orange", "blue", "vermilion")
     styles = (":", "--", "-", "-.")
-    fig = Figure(figsize=(9.5, 5.8), layout="constrained")
+    fig = Figure((9.5, 5.8), layout="constrained")
     for ax, (axis, unit) in zip(fig.subplots(2, 2).flat, _UNITS.items(), strict=True):
         for (variant, label), colour, style in zip(
             labels.items(), colours, styles, strict=False
         ):
-            mine = [r for r in made if r["variant"] == variant]
+            mine = [r for r in records if r["variant"] == variant]
             if not mine:
                 continue
             x = np.array(mine[0]["levels"][axis])
             x = 100 * x if "%" in unit else x
             y = 100 * np.array([r[measure][axis] for r in mine])
-            c = plots.PALETTE[colour]
+            c = PALETTE[colour]
             ax.plot(x, y.mean(0), style, color=c, marker="o", ms=3, label=label)
             ax.fill_between(x, y.min(0), y.max(0), color=c, alpha=0.15, lw=0)
         ax.set(xlabel=unit, ylim=(0, 100), title=axis)
         ax.grid(alpha=0.3)
-    name = {"rank1": "rank-1 (%)", "map": "mAP (%)"}[measure]
-    seeds = len({r["seed"] for r in made})
+    seeds = len({r["seed"] for r in records})
     fig.suptitle(
-        f"{name} as one nuisance of the query grows, all others off; {seeds} seeds, "
-        "band: range"
+        f"{NAMES[measure]} (%) as one nuisance of the query grows, all others off; "
+        f"{seeds} seeds, band: range"
     )
     handles, names = fig.axes[0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=4, fontsize=9)
+    below = LEGEND | {"loc": "outside lower center"}
+    fig.legend(handles, names, **below)
     return fig

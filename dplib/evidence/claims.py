@@ -19,15 +19,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dplib import DplibError
 from dplib.evidence import tables as paper
-
-Record = dict[str, Any]
-Array = NDArray[np.float64]
-SAMPLES = 20_000
-LEVEL = 0.95
+from dplib.evidence.records import Record
+from dplib.evidence.resampling import (
+    SAMPLES,
+    Array,
+    Difference,
+    difference,
+    holm,
+    resample,
+    sum_by_pid,
+    summarise,
+)
 
 
 class EvidenceError(DplibError):
@@ -61,7 +66,9 @@ class Claim:
         rows = {run: shown.rows[row] for row, run in shown.runs.items()}
         more, less = (rows[side.variant, side.kind] for side in (self.more, self.less))
         rank1, map_ = (
-            round(a - b, 2) for a, b in zip(more, less, strict=True) if a and b
+            round(better - worse, 2)
+            for better, worse in zip(more, less, strict=True)
+            if better and worse
         )
         return rank1, map_
 
@@ -126,34 +133,6 @@ QUESTIONS = (
 )  # fmt: skip
 
 
-class Difference(NamedTuple):
-    """A paired difference in points of a measure, with its interval."""
-
-    value: float
-    low: float
-    high: float
-    p: float  # two-sided
-    level: float
-    per_seed: tuple[float, ...]
-
-    @property
-    def seeds(self) -> int:
-        return len(self.per_seed)
-
-    @property
-    def verdict(self) -> str:
-        """confirmed, contrary, or inconclusive when the interval holds 0.
-
-        One seed says nothing of other trainings, whatever its interval.
-        """
-        if self.seeds < 2 or self.low <= 0 <= self.high:
-            return "inconclusive"
-        return "confirmed" if self.value > 0 else "contrary"
-
-    def __str__(self) -> str:
-        return f"{self.value:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
-
-
 # --- records as numbers ---------------------------------------------------------------
 
 
@@ -169,9 +148,18 @@ def chosen(records: Sequence[Record], side: Side) -> dict[int, Record]:
 
 
 def per_query(record: Record, measure: str, kind: str = "fm") -> Array:
-    """rank1 (0 or 1) or map (AP) of each query, in points; [Q].
+    """A measure of each query, in points.
 
-    Raises EvidenceError for a measure that records do not hold query by query.
+    Args:
+        record: Of one run.
+        measure: "rank1" (0 or 100) or "map" (the query's AP).
+        kind: The descriptor.
+
+    Returns:
+        [Q] values in the order of the queries.
+
+    Raises:
+        EvidenceError: Records do not hold the measure query by query.
     """
     if measure == "rank1":
         return np.asarray([100 * int(hit) for hit in record["hits"][kind]], np.float64)
@@ -181,9 +169,9 @@ def per_query(record: Record, measure: str, kind: str = "fm") -> Array:
 
 
 def spread(records: Sequence[Record], side: Side, measure: str) -> Array:
-    """The measure of each seed's run, in points; [S]."""
-    found = chosen(records, side)
-    values = [found[s]["measures"][side.kind][measure] for s in sorted(found)]
+    """[S] the measure of each seed's run, in points; empty when nothing was run."""
+    runs = chosen(records, side)
+    values = [runs[seed]["measures"][side.kind][measure] for seed in sorted(runs)]
     return np.asarray([100 * v for v in values], np.float64)
 
 
@@ -194,85 +182,39 @@ def paired(
     less: Side,
     measure: str,
 ) -> tuple[Array, Array]:
-    """(totals [S, P], queries [P]): differences added up by seed and pid.
+    """Differences added up by seed and pid, over the seeds that both sides have.
 
-    Seeds that only one side has are left out. Raises EvidenceError when none is left,
-    or the records are of other queries than ``pids``.
+    Args:
+        records: Of both sides, and perhaps others.
+        pids: [Q] who each query shows.
+        more: The side to subtract from.
+        less: The side that is subtracted.
+        measure: "rank1" or "map".
+
+    Returns:
+        (totals [S, P], queries [P]): see ``resampling.resample``.
+
+    Raises:
+        EvidenceError: No seed was run for both, or the records are of other queries.
     """
-    a, b = chosen(records, more), chosen(records, less)
-    seeds = sorted(a.keys() & b.keys())
+    more_runs, less_runs = chosen(records, more), chosen(records, less)
+    seeds = sorted(more_runs.keys() & less_runs.keys())
     if not seeds:
         raise EvidenceError(
             f"no seed has been run for both {more.variant} and {less.variant}: python "
             "-m dplib ablate"
         )
-    _, of = np.unique(np.asarray(pids), return_inverse=True)
     totals = []
-    for s in seeds:
-        d = per_query(a[s], measure, more.kind) - per_query(b[s], measure, less.kind)
-        if len(d) != len(of):
+    for seed in seeds:
+        better = per_query(more_runs[seed], measure, more.kind)
+        worse = per_query(less_runs[seed], measure, less.kind)
+        if len(better) != len(pids):
             raise EvidenceError(
-                f"seed {s} has {len(d)} queries, the list of pids {len(of)}"
+                f"seed {seed} has {len(better)} queries, the list of pids {len(pids)}"
             )
-        totals.append(np.bincount(of, d))
-    return np.stack(totals), np.bincount(of).astype(np.float64)
-
-
-# --- the bootstrap --------------------------------------------------------------------
-
-
-def resample(
-    totals: Array, queries: Array, *, samples: int = SAMPLES, seed: int = 0
-) -> Array:
-    """Means over all queries of so many resamples of seeds and pids; [samples].
-
-    totals: [S, P], queries: [P]. The same pids are drawn for all seeds: a person who
-    is hard for one training is hard for the next. S values drawn from S are less apart
-    than S new ones, so that the seeds' deviations are widened by √(S / χ²) with S - 1
-    degrees of freedom, drawn anew each time: few seeds become as uncertain as Student's
-    t has it. With one seed only the pids are drawn.
-    """
-    many, people = totals.shape
-    rng = np.random.default_rng([seed, samples, 0x48494552])
-    drawn = rng.multinomial(people, np.full(people, 1 / people), samples)
-    by_seed = (drawn @ totals.T) / (drawn @ queries)[:, None]  # [samples, S]
-    centre = by_seed.mean(1)
-    if many == 1:
-        return centre
-    picked = rng.multinomial(many, np.full(many, 1 / many), samples) / many
-    wider = np.sqrt(many / rng.chisquare(many - 1, samples))
-    result: Array = centre + wider * ((picked * by_seed).sum(1) - centre)
-    return result
-
-
-def summarise(
-    drawn: Array, per_seed: Array, *, value: float | None = None, level: float = LEVEL
-) -> Difference:
-    """Resamples as a Difference: ``value`` (default: the mean over seeds), percentile
-    interval of confidence ``level``, two-sided p."""
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    tail = int(min((drawn <= 0).sum(), (drawn >= 0).sum()))
-    return Difference(
-        float(per_seed.mean()) if value is None else value,
-        float(low),
-        float(high),
-        min(1.0, 2 * (tail + 1) / (len(drawn) + 1)),
-        level,
-        tuple(map(float, per_seed)),
-    )
-
-
-def difference(
-    totals: Array,
-    queries: Array,
-    *,
-    level: float = LEVEL,
-    samples: int = SAMPLES,
-    seed: int = 0,
-) -> Difference:
-    """The mean difference of ``paired`` with its interval."""
-    drawn = resample(totals, queries, samples=samples, seed=seed)
-    return summarise(drawn, totals.sum(1) / queries.sum(), level=level)
+        total, queries = sum_by_pid(pids, better - worse)
+        totals.append(total)
+    return np.stack(totals), queries
 
 
 def compare(
@@ -283,24 +225,12 @@ def compare(
     measure: str = "map",
     **how: Any,
 ) -> Difference:
-    """``more`` minus ``less`` in points of ``measure``, over the seeds both have."""
-    return difference(*paired(records, pids, more, less, measure), **how)
+    """``more`` minus ``less`` in points of ``measure``, over the seeds both have.
 
-
-def holm(ps: Sequence[float], alpha: float = 1 - LEVEL) -> list[float]:
-    """Holm's step-down procedure: the level α of each test, in the order of ``ps``.
-
-    The smallest p of m is held against α / m, the next against α / (m - 1), and so on;
-    after the first that fails, all others get the level at which that one failed.
+    ``how`` goes on to ``resampling.difference``; the other arguments and the errors are
+    those of ``paired``.
     """
-    levels = [0.0] * len(ps)
-    failed: float | None = None
-    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        here = alpha / (len(ps) - rank)
-        levels[i] = here if failed is None else failed
-        if failed is None and ps[i] > here:
-            failed = here
-    return levels
+    return difference(*paired(records, pids, more, less, measure), **how)
 
 
 def verdicts(
@@ -312,26 +242,35 @@ def verdicts(
     correct: bool = True,
     samples: int = SAMPLES,
 ) -> dict[str, Difference]:
-    """Each claim's difference with Holm's interval; claims without runs are left out.
+    """Judge each claim that has its runs.
 
-    correct=False gives each its own interval of 95 %, as for questions that are only
-    looked at.
+    Args:
+        records: Of all runs.
+        pids: [Q] who each query shows.
+        claims: What to judge; claims without runs are left out.
+        measure: "rank1" or "map".
+        correct: Whether Holm's procedure sets the level of each interval. False gives
+            each its own interval of 95 %, as for questions that are only looked at.
+        samples: Number of resamples.
+
+    Returns:
+        The difference of each claim, by id.
     """
-    made: dict[str, tuple[Array, Array]] = {}  # resamples, and each seed's difference
-    for c in claims:
+    resampled: dict[str, tuple[Array, Array]] = {}  # with each seed's difference
+    for claim in claims:
         try:
-            totals, queries = paired(records, pids, c.more, c.less, measure)
+            totals, queries = paired(records, pids, claim.more, claim.less, measure)
         except EvidenceError:
             continue
         drawn = resample(totals, queries, samples=samples)
-        made[c.id] = drawn, totals.sum(1) / queries.sum()
-    plain = {k: summarise(*v) for k, v in made.items()}
+        resampled[claim.id] = drawn, totals.sum(1) / queries.sum()
+    plain = {id: summarise(*both) for id, both in resampled.items()}
     if not correct:
         return plain
     levels = holm([d.p for d in plain.values()])
     return {
-        k: summarise(*v, level=1 - a)
-        for (k, v), a in zip(made.items(), levels, strict=True)
+        id: summarise(*both, level=1 - alpha)
+        for (id, both), alpha in zip(resampled.items(), levels, strict=True)
     }
 
 
@@ -339,11 +278,11 @@ def verdicts(
 
 
 class Winners(NamedTuple):
-    """Comparisons of two trainings of one and the same variant."""
+    """Comparisons of two trainings of one and the same variant, pair by pair."""
 
-    gaps: tuple[float, ...]  # |difference| in points, of all pairs
-    found: tuple[bool, ...]  # an interval over pids alone excludes 0
-    variants: tuple[str, ...]  # of each pair
+    gaps: tuple[float, ...]  # |difference| in points
+    wins: tuple[bool, ...]  # whether an interval over pids alone excludes 0
+    variants: tuple[str, ...]
 
     @property
     def pairs(self) -> int:
@@ -351,7 +290,7 @@ class Winners(NamedTuple):
 
     @property
     def won(self) -> int:
-        return sum(self.found)
+        return sum(self.wins)
 
     @property
     def share(self) -> float:
@@ -368,24 +307,29 @@ def false_winners(
     """How often "model A beats model B" is found for two models that are equal.
 
     Every pair of seeds of every variant is compared as papers compare: one run each,
-    interval of 95 % over the queries' pids. Raises EvidenceError when no variant has
-    two seeds.
+    interval of 95 % over the queries' pids.
+
+    Args:
+        records: Of all runs.
+        pids: [Q] who each query shows.
+        measure: "rank1" or "map".
+        samples: Number of resamples for each pair.
+
+    Raises:
+        EvidenceError: No variant has two seeds.
     """
     names = sorted({(r["variant"], r["cues"]) for r in records})
-    _, of = np.unique(np.asarray(pids), return_inverse=True)
-    queries = np.bincount(of).astype(np.float64)
-    made: list[tuple[float, bool, str]] = []
+    pairs: list[tuple[float, bool, str]] = []
     for variant, cues in names:
         runs = chosen(records, Side(variant, cues=cues))
-        for s, t in itertools.combinations(sorted(runs), 2):
-            d = per_query(runs[s], measure) - per_query(runs[t], measure)
-            totals = np.bincount(of, d).astype(np.float64)[None]
-            found = difference(totals, queries, samples=samples)
-            won = not found.low <= 0 <= found.high
-            made.append((abs(found.value), won, variant))
-    if not made:
+        for one, other in itertools.combinations(sorted(runs), 2):
+            gap = per_query(runs[one], measure) - per_query(runs[other], measure)
+            totals, queries = sum_by_pid(pids, gap)
+            d = difference(totals[None], queries, samples=samples)
+            pairs.append((abs(d.value), not d.low <= 0 <= d.high, variant))
+    if not pairs:
         raise EvidenceError("no variant has two seeds yet: python -m dplib ablate")
-    return Winners(*zip(*made, strict=True))
+    return Winners(*zip(*pairs, strict=True))
 
 
 def asleep(record: Record, share: float = 0.9) -> list[str]:

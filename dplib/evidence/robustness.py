@@ -22,6 +22,7 @@ from torch import Tensor
 
 from dplib import DplibError, bars, descriptors, evaluation
 from dplib.descriptors import Descriptors
+from dplib.evidence.records import Record
 from dplib.model import DeepPerson
 from dplib.samples import ReIDData
 from dplib.toymarket.people import DIFFICULTY, identity
@@ -39,7 +40,13 @@ VARIANTS = ("bgi", "bgi_bpi_fc", "bgi_bpi", "full")
 def conditions(row: dict[str, str], axis: str, level: float) -> Conditions:
     """A row of nuisance.csv with all nuisances off but one, at ``level``.
 
-    The box moves up or down by the row's seed. Raises DplibError for another axis.
+    Args:
+        row: What drew the query.
+        axis: A nuisance of ``LEVELS``. A box moves up or down by the row's seed.
+        level: In the units of ``LEVELS``.
+
+    Raises:
+        DplibError: The axis is unknown.
     """
     if axis not in LEVELS:
         raise DplibError(f"axis={axis!r}: choose from {', '.join(LEVELS)}")
@@ -66,14 +73,15 @@ def conditions(row: dict[str, str], axis: str, level: float) -> Conditions:
 def rows_of_queries(data: ReIDData) -> list[dict[str, str]]:
     """The rows of nuisance.csv that drew ``data.query``, in its order.
 
-    Raises DplibError for a set that was not drawn.
+    Raises:
+        DplibError: The set was not drawn.
     """
     path = data.root / "nuisance.csv"
     if not path.is_file():
         raise DplibError(f"{path} is missing: only ToyMarket can be drawn again")
     with path.open(encoding="utf-8") as f:
-        by = {r["file"]: r for r in csv.DictReader(f) if r["folder"] == "query"}
-    return [by[s.path.name] for s in data.query]
+        rows = {r["file"]: r for r in csv.DictReader(f) if r["folder"] == "query"}
+    return [rows[s.path.name] for s in data.query]
 
 
 def _draw(row: dict[str, str], axis: str, level: float) -> np.ndarray:
@@ -89,10 +97,19 @@ def draw_queries(
     workers: int = 2,
     progress: bool = True,
 ) -> dict[tuple[str, float], Tensor]:
-    """The queries at every level of every axis: uint8 [Q, 3, 128, 64] each.
+    """Draw the queries at every level of every axis.
 
-    Level 0 is the same picture on all axes and is drawn once. Those who are asked for
-    must be of the set that ``toymarket.generate`` draws with seed 0.
+    Level 0 is the same picture on all axes and is drawn once.
+
+    Args:
+        rows: Of the queries, from the set that ``toymarket.generate`` draws with seed
+            0.
+        levels: axis → levels.
+        workers: Number of processes.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        (axis, level) → uint8 [Q, 3, 128, 64].
     """
     wanted = [(a, x) for a, xs in levels.items() for x in xs]
     drawn: dict[tuple[str, float], Tensor] = {}
@@ -102,8 +119,8 @@ def draw_queries(
             if level == 0 and clean is not None:
                 drawn[axis, level] = clean
                 continue
-            found = pool.map(_draw, rows, repeat(axis), repeat(level), chunksize=32)
-            pixels = torch.from_numpy(np.stack(list(found)))
+            images = pool.map(_draw, rows, repeat(axis), repeat(level), chunksize=32)
+            pixels = torch.from_numpy(np.stack(list(images)))
             drawn[axis, level] = pixels.permute(0, 3, 1, 2).contiguous()
             clean = drawn[axis, level] if level == 0 else clean
     return drawn
@@ -116,7 +133,17 @@ def measure(
     *,
     device: str = "auto",
 ) -> dict[str, dict[str, list[float]]]:
-    """rank1 and map of fm for each axis, level by level, against the set's gallery."""
+    """Measure fm at each level of each axis against the set's gallery.
+
+    Args:
+        model: The net.
+        data: The set whose queries were drawn again.
+        drawn: From ``draw_queries``.
+        device: Where to compute, see ``descriptors.extract``.
+
+    Returns:
+        "rank1" and "map" → axis → a share in [0, 1] for each level.
+    """
     gallery = descriptors.extract(model, data.gallery, device=device, progress=False)
     pids = torch.tensor([s.pid for s in data.query])
     camids = torch.tensor([s.camid for s in data.query])
@@ -142,16 +169,25 @@ def _describe(model: DeepPerson, images: Tensor) -> Tensor:
 
 
 def records(
-    found: Sequence[tuple[str, int, DeepPerson]],
+    nets: Sequence[tuple[str, int, DeepPerson]],
     data: ReIDData,
     *,
     workers: int = 2,
-) -> Iterator[dict[str, Any]]:
-    """A record for each (variant, seed, model); the queries are drawn once for all."""
-    if not found:
+) -> Iterator[Record]:
+    """Measure several nets; the queries are drawn once for all.
+
+    Args:
+        nets: (variant, seed, net) of each.
+        data: The set whose queries are drawn again.
+        workers: Number of processes that draw.
+
+    Yields:
+        The record of each net.
+    """
+    if not nets:
         return
     drawn = draw_queries(rows_of_queries(data), workers=workers)
-    for variant, seed, net in found:
+    for variant, seed, net in nets:
         yield {
             "data": data.name,
             "cues": "layout",

@@ -14,6 +14,7 @@ from dplib.presets import Preset
 
 BASE = {"toymarket": "toy", "market1501": "market-cpu"}  # the recipe that is varied
 PRETRAINED = "toy-imagenet"
+IMAGENET = "imagenet_"  # begins the names of variants that start from its weights
 GROUPS = ("4", "6", "7", "extra", "global", "imagenet")
 Changes = dict[str, Any]
 
@@ -67,7 +68,7 @@ VARIANTS: tuple[Variant, ...] = (
     *(Variant(n, t, ("extra",), 3, {**_ID, "head": h}) for n, (t, h) in _HEADS.items()),
     *(Variant(n, t, ("global",), 5, c, cues="global") for n, t, c in _TABLE4),
     *(
-        Variant(f"imagenet_{n}", t, ("imagenet",), 1, c, pretrained=True)
+        Variant(f"{IMAGENET}{n}", t, ("imagenet",), 1, c, pretrained=True)
         for n, t, c in (*_TABLE4, *_TABLE6)
     ),
 )

@@ -20,7 +20,7 @@
 #
 # **Needs** lesson 0; a little PyTorch. **Time** 45 minutes to read, about a minute to
 # run on two cores. **Paper** §4.1 and §4.2 (protocol, table 2), §4.4 (figure 6).
-# **Modules** `dplib.evaluation`, `dplib.evidence.intervals`, `dplib.reranking`.
+# **Modules** `dplib.evaluation`, `dplib.evidence.resampling`, `dplib.reranking`.
 
 # %% tags=["setup"]
 
@@ -490,9 +490,9 @@ plots.show(
 # and `dplib`'s draw other random numbers, so they agree to a few tenths of a point:
 
 # %%
-from dplib.evidence import intervals
+from dplib.evidence import resampling
 
-interval = intervals.bootstrap(result, "map")
+interval = resampling.bootstrap(result, "map")
 low, high = ends["drawing people"]
 torch.testing.assert_close(
     torch.tensor([low, high]),
@@ -501,7 +501,7 @@ torch.testing.assert_close(
     rtol=0,
 )
 print("mAP   ", interval)
-print("rank-1", intervals.bootstrap(result, "rank1"))
+print("rank-1", resampling.bootstrap(result, "rank1"))
 
 # %% [markdown]
 # Six points of width for rank-1, from 200 people. Market-1501's test half has 750:
@@ -760,7 +760,7 @@ for name, r in ours.items():
 #
 # **Read next:** lesson 7 compares the variants of the net, with intervals.
 # **The code:** `dplib/ranking/ranks.py` counts, `dplib/evaluation.py` measures;
-# `dplib/evidence/intervals.py` and `dplib/reranking.py` as above.
+# `dplib/evidence/resampling.py` and `dplib/reranking.py` as above.
 #
 # ## Further
 #

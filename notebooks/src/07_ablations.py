@@ -20,7 +20,8 @@
 #
 # **Needs** lessons 2 to 6. **Time** 45 minutes to read, about a minute to run on two
 # cores. **Paper** §4.3 and §4.4, tables 4 to 7, figures 5 and 6.
-# **Modules** `claims`, `queue`, `variants`, `tables` and `report` of `dplib.evidence`.
+# **Modules** `variants`, `tables`, `claims`, `resampling`, `findings` and `grids` of
+# `dplib.evidence`.
 
 # %% tags=["setup"]
 
@@ -32,8 +33,9 @@ import torch
 
 # %%
 from dplib import checkpoints, datasets, descriptors, evaluation, plots
-from dplib.evidence import charts, claims, queue, report, tables
+from dplib.evidence import charts, claims, findings, grids, resampling, tables
 from dplib.evidence.claims import CLAIMS, QUESTIONS, Side
+from dplib.evidence.variants import VARIANTS
 from dplib.lessons.checks import check, predict, reveal
 from dplib.lessons.evaluation import figures as evaluation_figures
 
@@ -111,9 +113,9 @@ predict("7.p1", ...)
 # them.
 
 # %% tags=["nbval-check-output"]
-records = queue.read(queue.RESULTS / "toymarket.jsonl")
-pids = np.array(queue.query_pids(queue.RESULTS, "toymarket"))
-found = report.load()  # the same records, the pids, and what more was measured
+found = findings.load()  # the records, the queries' pids, and what more was measured
+records = found.records
+pids = np.array(found.pids["layout"])
 one = next(r for r in records if r["variant"] == "bgi" and r["seed"] == 0)
 print(sorted(one))
 print(one["label"], "seed", one["seed"], "rank-1", one["measures"]["fm"]["rank1"])
@@ -139,7 +141,7 @@ torch.testing.assert_close(mean, stated, atol=0.01, rtol=0)
 print("the means are what the runs stated")
 
 # %% tags=["nbval-check-output"]
-print(report.table(found, 4))
+print(grids.table(found, 4))
 
 # %% [markdown]
 # Published on Market-1501 from ImageNet weights, measured on ToyMarket from nothing:
@@ -148,7 +150,7 @@ print(report.table(found, 4))
 
 # %%
 for number in (4, 6):
-    rows = report.beside(found, number)
+    rows = findings.beside(found, number)
     fig = charts.rows_beside(tables.table(number), rows)
     ours = "; ".join(f"{row} {v['map'].mean():.1f}" for row, v in rows.items())
     plots.show(fig, alt=f"Table {number}: published left, ours right. Our mAP: {ours}.")
@@ -196,7 +198,7 @@ for name in ("btr", "bgi_bpi_fc", "bgi_bpi", "bgi", "bpi_fc", "bgi_btr", "full")
     some = [r for r in layout if r["variant"] == name]
     by = [claims.false_winners(some, pids, m) for m in ("rank1", "map")]
     won = "   ".join(f"{w.won:2} of {w.pairs}" for w in by)
-    print(f"{report.LABELS[name, 'layout']:26} rank-1 {won} by mAP")
+    print(f"{findings.LABELS[name, 'layout']:26} rank-1 {won} by mAP")
 
 # %% [markdown]
 # ### Exercise 7.1 · a paired difference (difficulty 2, 10 minutes)
@@ -263,14 +265,14 @@ more, less = Side("bgi_bpi"), Side("bgi")
 totals, queries = claims.paired(records, pids.tolist(), more, less, "map")
 rng = np.random.default_rng([0, 500, 0x48494552])
 mine = resample(totals, queries, 500, rng)
-theirs = claims.resample(totals, queries, samples=500)
+theirs = resampling.resample(totals, queries, samples=500)
 torch.testing.assert_close(torch.tensor(mine), torch.tensor(theirs))
 print("seeds, people:", totals.shape, "  500 resamples agree")
 
 # %% tags=["nbval-check-output"]
 low, high = np.quantile(mine, [0.025, 0.975])
 by_seed = totals.sum(1) / queries.sum()
-alone = claims.difference(totals[:1], queries)
+alone = resampling.difference(totals[:1], queries)
 print(f"all seeds       {by_seed.mean():+.1f}, interval {low:+.1f} to {high:+.1f}")
 print(f"seed 0, people  {alone}")
 print("seed by seed   ", np.round(by_seed, 1).tolist())
@@ -324,7 +326,7 @@ check("7.2", holm)
 
 # %% tags=["nbval-check-output"]
 ps = [0.04, 0.01, 0.03, 0.015]
-levels = torch.tensor(claims.holm(ps))
+levels = torch.tensor(resampling.holm(ps))
 torch.testing.assert_close(levels, torch.tensor([0.025, 0.0125, 0.025, 0.05 / 3]))
 print({p: "found" if p <= a else "failed" for p, a in zip(ps, levels, strict=True)})
 
@@ -350,7 +352,7 @@ plots.show(
 # In sentences:
 
 # %% tags=["nbval-check-output"]
-for line in report.sentences(found):
+for line in findings.sentences(found):
     print("-", line.replace("*", ""))
 
 # %% [markdown]
@@ -390,7 +392,7 @@ for c in QUESTIONS:
 sides = Side("bgi_bpi"), Side("isolated")
 totals, queries = claims.paired(records, pids.tolist(), *sides, "map")
 for seeds in (1, 2, 3):
-    d = claims.difference(totals[:seeds], queries)
+    d = resampling.difference(totals[:seeds], queries)
     print(f"context helps, {seeds} seed{'s' * (seeds > 1)}: {d}")
 
 # %% [markdown]
@@ -408,7 +410,7 @@ def last_loss(variant, branch):
 
 
 for name in ("bgi", "bpi_fc", "bgi_bpi_fc", "bgi_bpi", "full", "head_linear"):
-    label = report.LABELS[name, "layout"]
+    label = findings.LABELS[name, "layout"]
     print(f"{label:26} BpI {last_loss(name, 'part')}  BgI {last_loss(name, 'global')}")
 for seed, run in claims.chosen(records, Side("btr")).items():
     losses, rank1 = run["losses"], run["measures"]["fm"]["rank1"]
@@ -481,7 +483,7 @@ print(f"   of fc {evaluation.evaluate(*fc).map:.1%}")
 # **Four times the schedule**, the same seeds, for three variants:
 
 # %% tags=["nbval-check-output"]
-print(report.schedules(found))
+print(grids.schedules(found))
 
 # %% [markdown]
 # The classifiers fit now: their losses are near 0.1. One seed is a look and no verdict:
@@ -496,10 +498,10 @@ print(report.schedules(found))
 # **From ImageNet weights** (MobileNetV2), where the paper's nets start; one seed:
 
 # %% tags=["nbval-check-output"]
-pretrained = [(v.name, v.cues) for v in report.VARIANTS if v.pretrained]
-print(report.variants(found, pretrained))
+pretrained = [(v.name, v.cues) for v in VARIANTS if v.pretrained]
+print(grids.variants(found, pretrained))
 print()
-print(report.starts_beside(found))
+print(grids.starts_beside(found))
 
 # %% [markdown]
 # Here tables 4 and 6 stand on the paper's side, the LSTM as well (by fm; by fc it is
@@ -530,7 +532,7 @@ for cues in ("layout", "global"):
     print(f"BgI alone, {cues}: mAP {fm:.1f}, loss {loss:.2f}")
 
 # %% tags=["nbval-check-output"]
-print(report.cues_beside(found))
+print(grids.cues_beside(found))
 
 # %% [markdown]
 # FC rows gain where identity lies in the layout, and lose where it does not, as *Parts
@@ -594,7 +596,7 @@ check("7.3", best_of)
 # %% tags=["nbval-check-output"]
 for name in ("bgi", "bgi_bpi", "full"):
     values = found.of(Side(name), "rank1")
-    label = report.LABELS[name, "layout"]
+    label = findings.LABELS[name, "layout"]
     for k in (2, 3, 5):
         best = np.mean([max(c) for c in combinations(values, k)])
         print(f"{label:26} best of {k}: {best - values.mean():+.1f} points of rank-1")
@@ -675,7 +677,7 @@ for j, i in enumerate(six):
 # %%
 from dplib.evidence import charts, robustness
 
-labels = {v: report.LABELS[v, "layout"] for v in robustness.VARIANTS}
+labels = {v: findings.LABELS[v, "layout"] for v in robustness.VARIANTS}
 plots.show(
     charts.curves(found.curves, labels),
     alt="""Rank-1 of four variants against occlusion, blur, displaced boxes and
@@ -763,5 +765,5 @@ check("7.4", answer)
 # **Read next**: Henderson and others, *Deep Reinforcement Learning that Matters*
 # (2018); Musgrave and others, *A Metric Learning Reality Check* (2020); Bouthillier and
 # others, *Accounting for Variance in Machine Learning Benchmarks* (2021). **Files**:
-# `dplib/evidence/claims.py`, `dplib/evidence/queue.py`, `dplib/evidence/variants.py`,
-# `dplib/evidence/report.py`.
+# `dplib/evidence/variants.py`, `dplib/evidence/runs.py`, `dplib/evidence/claims.py`,
+# `dplib/evidence/resampling.py`, `dplib/evidence/findings.py`.

@@ -7,7 +7,8 @@ import pytest
 
 from dplib import DplibError, plots
 from dplib.evidence import charts, report, tables
-from dplib.evidence.claims import CLAIMS, Difference, Winners
+from dplib.evidence.claims import CLAIMS, Winners
+from dplib.evidence.resampling import Difference
 from dplib.evidence.tables import TABLES
 
 

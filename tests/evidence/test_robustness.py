@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny_runs import job, places
+from typer.testing import CliRunner
 
 from dplib import (
     DplibError,
@@ -15,19 +18,17 @@ from dplib import (
     evaluation,
     plots,
     presets,
-    toymarket,
     transforms,
 )
-from dplib.evidence import charts, robustness
+from dplib.cli.app import app
+from dplib.evidence import charts, robustness, runs
 from dplib.evidence.robustness import LEVELS
 from dplib.samples import ReIDData
+from dplib.toymarket.pictures import Conditions
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> ReIDData:
-    """A ToyMarket of 8 + 4 people."""
-    root = tmp_path_factory.mktemp("toy")
-    toymarket.generate(root, train_pids=8, test_pids=4, workers=1, progress=False)
+def toy(root: Path) -> ReIDData:
     return datasets.load("toymarket", root)
 
 
@@ -48,7 +49,6 @@ def test_with_its_own_conditions_a_query_is_drawn_as_it_is(
     toy: ReIDData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The drawing here is the set's: only what ``conditions`` says differs."""
-    from dplib.toymarket.pictures import Conditions
 
     def as_drawn(row: dict[str, str], axis: str, level: float) -> Conditions:
         number = {k: float(row[k]) for k in ("shift_x", "shift_y", "scale", "pose")}
@@ -126,20 +126,9 @@ def test_every_level_can_be_drawn(toy: ReIDData) -> None:
 
 
 def test_the_command_measures_each_finished_run_once(
-    toy: ReIDData, tmp_path: Path
+    root: Path, tmp_path: Path
 ) -> None:
-    import json
-
-    from typer.testing import CliRunner
-
-    from dplib.cli.app import app
-    from dplib.evidence.queue import Places, run_all
-    from dplib.evidence.variants import VARIANTS, Job
-
-    root = toy.root.parent
-    (bgi,) = (v for v in VARIANTS if (v.name, v.cues) == ("bgi", "layout"))
-    where = Places(root, tmp_path / "runs", tmp_path / "results", epochs=1)
-    list(run_all([Job("toymarket", bgi, 0)], where, progress=False))
+    runs.make(runs.plan(job("bgi"), places(root, tmp_path, epochs=1)))
     call = ["robustness", "--runs", str(tmp_path / "runs"), "--root", str(root)]
     call += ["--results", str(tmp_path / "results"), "--workers", "1"]
     first, again = (CliRunner().invoke(app, call) for _ in range(2))

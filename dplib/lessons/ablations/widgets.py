@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipywidgets
 
 from dplib import DplibError
-from dplib.evidence import charts, claims
-from dplib.evidence.claims import Difference, Side
-from dplib.evidence.report import LABELS, NAMES, Evidence
+from dplib.evidence import charts, claims, resampling
+from dplib.evidence.charts import NAMES
+from dplib.evidence.claims import Side
+from dplib.evidence.findings import LABELS, Evidence
+from dplib.evidence.resampling import Array, Difference
 from dplib.lessons import view
 
 Choice = dict[str, Side]
@@ -42,7 +44,7 @@ def common_seeds(found: Evidence, more: Side, less: Side) -> list[int]:
 
 def compare(
     found: Evidence, more: Side, less: Side, measure: str, seeds: int
-) -> tuple[Difference, claims.Array]:
+) -> tuple[Difference, Array]:
     """The difference over the first ``seeds`` seeds that both have, and its resamples.
 
     Raises EvidenceError when no seed has been run for both.
@@ -51,8 +53,8 @@ def compare(
     few = [r for r in found.records if r["seed"] in first]
     pids = found.pids[more.cues]
     totals, queries = claims.paired(few, pids, more, less, measure)
-    drawn = claims.resample(totals, queries, samples=4000)
-    return claims.summarise(drawn, totals.sum(1) / queries.sum()), drawn
+    drawn = resampling.resample(totals, queries, samples=4000)
+    return resampling.summarise(drawn, totals.sum(1) / queries.sum()), drawn
 
 
 def describe(more: str, less: str, found: Difference, measure: str) -> str:

@@ -2,13 +2,13 @@
 
 import browser
 
-from dplib.evidence import claims, report
+from dplib.evidence import claims, findings
 from dplib.lessons.ablations import widgets
 
 SET_UP = """from dataclasses import replace
-from dplib.evidence import report
+from dplib.evidence import findings
 from dplib.lessons.ablations import widgets
-found = report.load()
+found = findings.load()
 lone = {"full": 0, "btr": 1}  # one seed each, and not the same
 few = [r for r in found.records if lone.get(r["variant"], r["seed"]) == r["seed"]]
 found = replace(found, records=few)"""
@@ -16,7 +16,7 @@ found = replace(found, records=few)"""
 
 def test_comparison_explorer(lab: browser.Lab) -> None:
     """Each control changes the picture, and the text is what ``evidence`` gives."""
-    found = report.load()
+    found = findings.load()
     sides = widgets.choices(found)
     seeds_of = [
         claims.chosen(found.records, sides[k]).keys() for k in ("BgI", "BgI+BpI")

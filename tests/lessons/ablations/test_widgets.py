@@ -8,9 +8,9 @@ import pytest
 from made_records import PIDS, made
 
 from dplib import DplibError, plots
-from dplib.evidence import charts, claims
+from dplib.evidence import charts, claims, resampling
 from dplib.evidence.claims import Side
-from dplib.evidence.report import Evidence
+from dplib.evidence.findings import Evidence
 from dplib.lessons.ablations import widgets
 
 
@@ -50,11 +50,11 @@ def test_it_says_and_draws_what_the_records_hold(found: Evidence) -> None:
         pair = sides[p["more"].value], sides[p["less"].value]
         few = [r for r in found.records if r["seed"] < p["seeds"].value]
         totals = claims.paired(few, PIDS, *pair, p["measure"].value)
-        result = claims.difference(*totals, samples=4000)
+        result = resampling.difference(*totals, samples=4000)
         said = f"{result.value:+.2f} points"
         assert said in p["text"].value and result.verdict in p["text"].value
         assert f"{result.seeds} seeds" in p["text"].value
-        drawn = claims.resample(*totals, samples=4000)
+        drawn = resampling.resample(*totals, samples=4000)
         fig = charts.draws(result, drawn, p["measure"].value)
         assert p["picture"].value == plots.png(fig) != before
 

@@ -46,9 +46,9 @@ SMALL_SIZES = (500, 1_591, 8_000)
 
 def code() -> str:
     """What the figures depend on: a part of an interrupted run is kept only for it."""
-    ours = ("evaluation", "ranks", "distances", "retrieval", "descriptors")
-    files = [*(ROOT / f"dplib/{x}.py" for x in ours), *map(Path, MODULES)]
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
+    ours = ("evaluation", "ranking/ranks", "ranking/distances", "descriptors")
+    paths = [*(ROOT / f"dplib/{x}.py" for x in ours), *map(Path, MODULES)]
+    return hashlib.sha256(b"".join(f.read_bytes() for f in paths)).hexdigest()[:12]
 
 
 def bars(result: dict[str, Any]) -> dict[str, Any]:

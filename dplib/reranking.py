@@ -86,14 +86,15 @@ def k_reciprocal(
     x = torch.cat([F.normalize(d.features.float().cpu()) for d in (query, gallery)])
     # Centring keeps the distances and reduces rounding where all images are alike.
     x -= x.mean(0)
+    square = torch.linalg.vector_norm(x, dim=1).square_()
     mixed = x.new_empty(q, len(x) - q)
     half = round(k1 / 2)  # rounds 0.5 to the even number, as np.around does
     cuts = sorted({k1 + 1, half + 1, k2})
-    near, far = _neighbours(x, cuts, mixed, progress)
+    near, far = _neighbours(x, square, cuts, mixed, progress)
     scale = torch.where(far > 0, 1 / far, 0)  # 0 where all images are the same
     v = _members(near.numpy(), k1 + 1, half + 1)
     # Eq. 7: a Gaussian of the distance, normalised so that each encoding sums to 1.
-    share = torch.from_numpy(_pair_distances(x, v)) * scale.repeat_interleave(
+    share = torch.from_numpy(_pair_distances(x, square, v)) * scale.repeat_interleave(
         torch.from_numpy(np.diff(v.indptr))
     )
     v.data = torch.exp(-share.clamp(0, 1)).numpy()
@@ -111,7 +112,7 @@ def k_reciprocal(
 
 
 def _neighbours(
-    x: Tensor, cuts: list[int], mixed: Tensor, progress: bool
+    x: Tensor, square: Tensor, cuts: list[int], mixed: Tensor, progress: bool
 ) -> tuple[Tensor, Tensor]:
     """Return the nearest images [N, cuts[-1]], nearest first, and row maxima [N].
 
@@ -120,7 +121,6 @@ def _neighbours(
     read along its rows and along its columns, so that each pair is computed once.
     """
     n, q = len(x), len(mixed)
-    square = x.square().sum(1)
     keep = min(n, cuts[-1] + SPARE)
     best = torch.full((n, keep), math.inf)
     near = torch.zeros(n, keep, dtype=torch.int64)
@@ -201,7 +201,7 @@ def _exact(images: Tensor, image: Tensor) -> Tensor:
     return (images.double() - image.double()).square_().sum(1)
 
 
-def _pair_distances(x: Tensor, pairs: csr_array) -> np.ndarray:
+def _pair_distances(x: Tensor, square: Tensor, pairs: csr_array) -> np.ndarray:
     """Return the squared distances of the pairs that are entries of a matrix."""
     rows = np.repeat(np.arange(len(x)), np.diff(pairs.indptr))
     with warnings.catch_warnings():
@@ -214,8 +214,8 @@ def _pair_distances(x: Tensor, pairs: csr_array) -> np.ndarray:
             check_invariants=False,
         )
         product = torch.sparse.sampled_addmm(pattern, x, x.T).values().numpy()
-    square = x.square().sum(1).numpy()
-    return square[rows] + square[pairs.indices] - 2 * product
+    ends = square.numpy()
+    return ends[rows] + ends[pairs.indices] - 2 * product
 
 
 # --- encodings ------------------------------------------------------------------------

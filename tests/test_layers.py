@@ -21,7 +21,6 @@ PACKAGE = ROOT / "dplib"
 COMMANDS = {f"cli/{n}.py" for n in ("evaluation", "experiments", "lessons", "training")}
 OPTIONAL = {
     "torch.utils.tensorboard": "TensorBoard is no dependency",
-    "h5py": "nor is h5py, which reads CUHK03's file",
     "psutil": "nor is psutil; it tells the memory on Windows",
     "h5py": "CUHK03's files alone need it, extra `data`",
 }

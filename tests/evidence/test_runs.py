@@ -123,7 +123,7 @@ def test_a_run_does_not_go_on_from_what_was_begun_otherwise(
         m.setattr(descriptors, "pick_device", lambda device: cuda)
         refused("device: cpu → cuda")
         m.setattr(toymarket, "VERSION", "2.0")
-            m.setattr(toymarket.generation, "VERSION", "2.0")
+        m.setattr(toymarket.generation, "VERSION", "2.0")
         refused("generator: 1.0:.* → 2.0:.*; .*drawn generator: 1.0")
     draw(root, seed=1)
     refused("another run: drawn seed: 0 → 1; remove")

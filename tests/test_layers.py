@@ -22,7 +22,6 @@ COMMANDS = {f"cli/{n}.py" for n in ("evaluation", "experiments", "lessons", "tra
 OPTIONAL = {
     "torch.utils.tensorboard": "TensorBoard is no dependency",
     "psutil": "nor is psutil; it tells the memory on Windows",
-    "h5py": "CUHK03's files alone need it, extra `data`",
 }
 # the doctor looks whether they can be imported, and says what to do when not
 EXAMINED = {"torch", "torchvision", "torchvision.ops"}

@@ -29,10 +29,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dplib import checkpoints, datasets, descriptors, evaluation, plots, samples
+from dplib import checkpoints, datasets, descriptors, evaluation, plots
 from dplib.descriptors import Descriptors
 from dplib.lessons.checks import check, predict, reveal
 from dplib.lessons.evaluation import curves, figures
+from dplib.samples import JUNK
 
 # %% [markdown]
 # ## 1 · One query, by hand
@@ -531,7 +532,7 @@ print("rank-1", resampling.bootstrap(result, "rank1"))
 from dplib import reranking
 
 clean = evaluation.drop_junk(gallery)
-samples = [s for s in data.gallery if s.pid != samples.JUNK]
+samples = [s for s in data.gallery if s.pid != JUNK]
 one = Descriptors(*(x[468:469] for x in query))
 near = torch.cdist(one.features, clean.features)[0].argsort()[:29]
 few = Descriptors(*(x[near] for x in clean))

@@ -21,6 +21,7 @@ PACKAGE = ROOT / "dplib"
 COMMANDS = {f"cli/{n}.py" for n in ("evaluation", "experiments", "lessons", "training")}
 OPTIONAL = {
     "torch.utils.tensorboard": "TensorBoard is no dependency",
+    "h5py": "nor is h5py, which reads CUHK03's file",
     "psutil": "nor is psutil; it tells the memory on Windows",
 }
 # the doctor looks whether they can be imported, and says what to do when not

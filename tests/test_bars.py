@@ -46,6 +46,13 @@ def log(
     return lambda: capsys.readouterr().err
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(tqdm.std, "time", made)
+    return made
+
+
 def test_a_line_every_half_minute_and_one_at_the_end(
     log: Callable[[], str], clock: Clock
 ) -> None:

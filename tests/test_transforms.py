@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms import functional as tv
 
-from dplib import transforms
+from dplib import presets, transforms
 from dplib.samples import DatasetError, ReIDData, Sample
 
 
@@ -134,6 +134,35 @@ def test_normalise_equals_torchvision() -> None:
 
 
 # --- files --------------------------------------------------------------------------
+
+
+def test_normalise_into_part_of_a_batch() -> None:
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (5, 3, 6, 7), generator=g, dtype=torch.uint8)
+    want, out = transforms.normalise(images), transforms.empty_batch(images)
+    for part in (slice(0, 2), slice(2, 5)):
+        transforms.normalise(images[part], out=out[part])
+    assert torch.equal(out, want)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("portion", [1, 3, 16])
+def test_portions_do_not_change_what_is_augmented(
+    monkeypatch: pytest.MonkeyPatch, portion: int
+) -> None:
+    """To the bit: crops and mirroring of the whole batch at once, then the scale."""
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (7, 3, 64, 32), generator=g, dtype=torch.uint8)
+    preset = presets.get("toy")
+    monkeypatch.setattr(transforms, "PORTION", portion)
+    got = transforms.augment(images, preset, (0, 1, 2))
+
+    rng = np.random.default_rng([0, 1, 2, 0x415547])
+    boxes = transforms.draw_crops(7, (64, 32), rng)
+    flips = rng.random(7) < 0.5
+    assert 0 < flips.sum() < 7
+    want = transforms.crop_resize_flip(images.float(), boxes, flips)
+    assert torch.equal(got, transforms.normalise(want))
 
 
 def test_decode_keeps_the_order_and_the_pixels(market: ReIDData) -> None:

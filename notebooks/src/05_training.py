@@ -34,6 +34,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils import clip_grad_norm_
 
+# %%
 from dplib import (
     checkpoints,
     datasets,

@@ -669,7 +669,6 @@ plots.show(
 
 # %%
 from dplib import presets
-from dplib.lessons.evaluation import widgets
 
 untrained = presets.get("toy").build_model(len(data.labels), seed=0)
 pairs = {"toy net": (query, clean)}
@@ -679,6 +678,10 @@ pairs["untrained net"] = tuple(
 pairs["colour histogram"] = tuple(
     descriptors.colour_histograms(s, progress=False) for s in (data.query, samples)
 )
+
+# %%
+from dplib.lessons.evaluation import widgets
+
 found = {name: evaluation.evaluate(q, g) for name, (q, g) in pairs.items()}
 again = {
     name: evaluation.evaluate(q, g, distances=reranking.k_reciprocal(q, g))

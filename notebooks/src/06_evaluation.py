@@ -296,6 +296,14 @@ blank = query._replace(features=torch.ones_like(query.features))
 print("all of ToyMarket: rank-1", evaluation.evaluate(blank, alike).rank1)
 
 # %% [markdown]
+# When are two distances equal? A fast product in float32 rounds, so that two copies of
+# one picture may get distances that differ in the last digit. The rule of `dplib` is
+# exact: two gallery pictures tie when the sums of their squared differences from the
+# query, computed in float64, are equal. The float32 product decides the clear cases.
+# Each pair that it cannot tell apart with certainty, given the bound of its rounding
+# error, is computed again in float64.
+
+# %% [markdown]
 # **Junk** and the **camera rule** move figures as well. Count the junk as ordinary
 # wrong pictures (pid 0), then pretend that no query shares a camera with the gallery:
 

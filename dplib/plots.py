@@ -23,7 +23,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
 
-from dplib import DplibError
+from dplib import DplibError, decoding
 from dplib.evaluation import Retrieval
 from dplib.samples import Sample
 
@@ -286,13 +286,9 @@ def as_array(image: Picture) -> NDArray[Any]:
         DplibError: The file cannot be read, or the array is not of that kind.
     """
     if isinstance(image, (str, Path)):
-        try:
-            with Image.open(image) as opened:
-                return np.asarray(opened.convert("RGB"))
-        except OSError as e:
-            raise DplibError(f"{image} cannot be shown: {e}") from e
+        return np.asarray(decoding.read(image))
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(decoding.rgb(image))
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
         raise DplibError(

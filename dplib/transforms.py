@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from dplib import bars
+from dplib import bars, decoding
 from dplib.presets import Preset
-from dplib.samples import DatasetError, Sample
+from dplib.samples import Sample
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 PORTION = 16  # images augmented at a time: few enough to stay in a processor's cache
@@ -29,22 +28,13 @@ PORTION = 16  # images augmented at a time: few enough to stay in a processor's 
 def read_image(path: str | Path, image_size: tuple[int, int]) -> np.ndarray:
     """One file as uint8 [h, w, 3], resized (bilinear, antialiased) to (h, w) pixels.
 
-    Raises DatasetError for a file that is missing or not an image.
+    ``decoding`` says how files of other kinds than 8-bit RGB are read.
+
+    Raises:
+        DatasetError: The file is missing, damaged, no image, or of a kind that is not
+            read; see ``decoding.read``.
     """
-    h, w = image_size
-    try:
-        with Image.open(path) as im:
-            rgb = im.convert("RGB")
-            if rgb.size != (w, h):
-                rgb = rgb.resize((w, h), Image.Resampling.BILINEAR)
-            return np.array(rgb)
-    except FileNotFoundError:
-        raise DatasetError(f"{path}: no such image; was the data set moved?") from None
-    except (OSError, SyntaxError, ValueError) as e:
-        raise DatasetError(
-            f"{path}: cannot be decoded ({e}); the file is corrupt: extract the data "
-            "set again, or remove the file"
-        ) from e
+    return np.array(decoding.read(path, image_size))
 
 
 def decode(

@@ -62,7 +62,7 @@ def test_contact_sheet_takes_pictures_of_all_kinds(tmp_path: Path) -> None:
         ([], {}, "no images"),
         ([picture(0)], {"titles": []}, "0 titles for 1 images"),
         ([np.zeros((4, 4))], {}, r"H×W×3 of uint8; this is \(4, 4\)"),
-        (["missing.jpg"], {}, "missing.jpg cannot be shown"),
+        (["missing.jpg"], {}, "missing.jpg: no such image"),
     ],
 )
 def test_contact_sheet_refuses(images: Any, options: Any, words: str) -> None:

@@ -118,6 +118,10 @@ def locked(path: Path, seconds: float = 10) -> Iterator[IO[bytes]]:
         yield f
 
 
+# Why not filelock, which torch requires: it cannot lock the file of records itself, so
+# that a .lock file stays beside each; it raises where a network folder knows no locks;
+# and it locks by flock, which a forked child inherits: only recent releases close the
+# child's copy, while torch accepts any.
 def _lock(file: int) -> bool:
     """False when another process has the lock; it is let go when the file is closed."""
     if sys.platform == "win32":

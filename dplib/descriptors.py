@@ -202,7 +202,10 @@ def check_pair(
 def save_npz(
     path: str | Path, descriptors: Descriptors, images: Sequence[Path]
 ) -> None:
-    """Write features [N, D], pids, camids and paths [N] as NumPy arrays, atomically."""
+    """Write features [N, D], pids, camids and paths [N] as NumPy arrays, atomically.
+
+    Paths that are no text are written as ``files.readable`` has them.
+    """
     # an open file, as savez adds .npz to a name that ends otherwise
     with files.replacing(path) as part, part.open("wb") as f:
         np.savez(
@@ -210,7 +213,7 @@ def save_npz(
             features=descriptors.features.numpy(),
             pids=descriptors.pids.numpy(),
             camids=descriptors.camids.numpy(),
-            paths=np.array([str(p) for p in images]),
+            paths=np.array([files.readable(p) for p in images]),
         )
 
 

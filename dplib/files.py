@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -138,3 +139,44 @@ def _lock(file: int) -> bool:
         except OSError:
             pass  # some network folders know no locks
     return True
+
+
+# --- names that are no text -----------------------------------------------------------
+
+# Linux allows any bytes in a name, and old archives bring Latin-1; Python holds such
+# bytes as lone surrogates, which no encoding writes
+_ESCAPED = re.compile(r"\\\\|\\x([0-9a-f]{2})|\\u(d[89a-f][0-9a-f]{2})")
+
+
+def readable(path: str | Path) -> str:
+    r"""A path as text that can be written anywhere: a byte that is no UTF-8 is \xfc.
+
+    Names that are proper text stay as they are. ``restored`` is the way back.
+
+    >>> readable("J\udcfcrgen/1.jpg")
+    'J\\xfcrgen/1.jpg'
+    """
+    text = str(path)
+    plain = not any("\ud800" <= c <= "\udfff" for c in text)
+    if plain and not re.search(r"\\(x[0-9a-f]{2}|ud[89a-f][0-9a-f]{2})", text):
+        return text
+
+    def escaped(c: str) -> str:
+        if "\udc80" <= c <= "\udcff":
+            return f"\\x{ord(c) - 0xDC00:02x}"
+        return f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c
+
+    return "".join(map(escaped, text.replace("\\", "\\\\")))
+
+
+def restored(text: str) -> str:
+    """The path that ``readable`` made this text of."""
+    if not re.search(r"\\(x[0-9a-f]{2}|ud[89a-f][0-9a-f]{2})", text):
+        return text
+
+    def plain(m: re.Match[str]) -> str:
+        if m[1]:
+            return chr(0xDC00 + int(m[1], 16))
+        return chr(int(m[2], 16)) if m[2] else "\\"
+
+    return _ESCAPED.sub(plain, text)

@@ -45,8 +45,19 @@ class ReIDData:
 
     @property
     def labels(self) -> dict[int, int]:
-        """Training pid → class in [0, Nc)."""
-        return {pid: i for i, pid in enumerate(sorted({s.pid for s in self.train}))}
+        """Training pid → class in [0, Nc).
+
+        Raises:
+            DatasetError: Junk or distractors, which are no person, are in ``train``.
+        """
+        pids = sorted({s.pid for s in self.train})
+        if pids and pids[0] <= DISTRACTOR:
+            raise DatasetError(
+                f"the training set of {self.name} has images of pid {pids[0]}, which "
+                "stands for junk (-1) or distractors (0), not for a person; leave them "
+                "out"
+            )
+        return {pid: i for i, pid in enumerate(pids)}
 
     def drop_single_images(self) -> ReIDData:
         """The same data without training pids that have one image only."""

@@ -202,6 +202,9 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
         got = descriptors.load(tmp_path / "d.npz")
         for a, b in zip(got, d, strict=True):
             assert torch.equal(a, b) and a.dtype == b.dtype
+    descriptors.save_npz(tmp_path / "d.npz", d, [Path("J\udcfcrgen/x.jpg")] * 6)
+    with np.load(tmp_path / "d.npz") as saved:  # Latin-1 of an old archive, as text
+        assert saved["paths"].tolist() == [r"J\xfcrgen/x.jpg"] * 6
     assert 0 < evaluate(got, got).map <= 1
 
 

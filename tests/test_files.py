@@ -5,6 +5,8 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dplib import DplibError, files
 
@@ -95,3 +97,35 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     with files.locked(path, seconds=10) as f:
         f.write(b"mine")
     assert path.read_bytes() == b"mine"
+
+
+# --- names that are no text -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("anna/door_1.jpg", "anna/door_1.jpg"),
+        ("Jürgen ☃", "Jürgen ☃"),
+        ("J\udcfcrgen", r"J\xfcrgen"),
+        ("back\\slash\udce4", r"back\\slash\xe4"),
+        (r"not \xfc escaped", r"not \\xfc escaped"),
+        (r"C:\Users\udo\x.jpg", r"C:\Users\udo\x.jpg"),  # of Windows: as it is
+        ("half a pair \ud83d", r"half a pair \ud83d"),
+    ],
+)
+def test_readable_names_can_be_written_and_restored(name: str, text: str) -> None:
+    assert files.readable(name) == text
+    assert files.restored(text) == name
+    text.encode()
+
+
+@given(
+    st.text(
+        st.sampled_from(["\\", "x", "u", "d", "f", "c", "0", "/", "\udcfc", "\ud800"]),
+        max_size=9,
+    )
+)
+def test_every_name_comes_back(name: str) -> None:
+    files.readable(name).encode()
+    assert files.restored(files.readable(name)) == name

@@ -21,6 +21,7 @@ from dplib.cli.options import (
     ValPids,
     load_data,
 )
+from dplib.datasets import scanning
 from dplib.samples import Sample
 
 app = typer.Typer()
@@ -179,8 +180,11 @@ def _images(path: Path) -> list[Path]:
         raise DplibError(f"{path} does not exist: give image files or folders of them.")
     if path.is_file():
         return [path]
-    kinds = {".jpg", ".jpeg", ".png", ".bmp"}
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds)
-    if not found:
-        raise DplibError(f"{path} holds no image (.jpg, .jpeg, .png, .bmp).")
-    return found
+    found = scanning.scan(path)
+    if not found.images:
+        raise DplibError(
+            f"{path} holds no image ({', '.join(scanning.SUFFIXES)})"
+            f"{found.note('; ')}. Name images, or the folders that hold them."
+        )
+    found.tell(path)
+    return found.images

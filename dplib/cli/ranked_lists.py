@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-from dplib import DplibError, bars, plots, transforms
+from dplib import DplibError, bars, files, plots, transforms
 from dplib.evaluation import Retrieval
 from dplib.samples import Sample
 
@@ -61,7 +61,7 @@ def write(
                 table.writerows(_cells(_short(query[i]), r) for r in rows[:top])
                 if n < drawn:
                     sheet = _picture(query[i], rows[:shown])
-                    sheet.save(part / "pictures" / f"{i:04}_{query[i].path.stem}.png")
+                    sheet.save(part / "pictures" / _name(i, query[i]))
         part.replace(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -97,7 +97,15 @@ def _cells(query: str, row: _Row) -> list[object]:
 
 def _short(sample: Sample) -> str:
     """Folder and file: enough to find it, and no path of a machine."""
-    return "/".join(sample.path.parts[-2:])
+    return files.readable("/".join(sample.path.parts[-2:]))
+
+
+def _name(i: int, query: Sample) -> str:
+    """The picture's file: of a name that every system can write."""
+    stem = files.readable(query.path.stem).replace("\\", "-")
+    while len(stem.encode()) > 200:  # a name may have 255 bytes
+        stem = stem[:-1]
+    return f"{i:04}_{stem}.png"
 
 
 def _picture(query: Sample, rows: Sequence[_Row]) -> Image.Image:

@@ -8,13 +8,16 @@ Market-1501's layout ``0002_c1s1_000451_03.jpg`` is pid 2 seen by camera 1 in se
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dplib import files
 from dplib.datasets import cuhk03, folder, market, msmt17
 from dplib.datasets.splits import validation_split
-from dplib.samples import DatasetError, ReIDData
+from dplib.samples import DISTRACTOR, JUNK, DatasetError, ReIDData, Sample
 
 _LOADERS: dict[str, Callable[..., ReIDData]] = {
     "toymarket": market.toy,
@@ -77,5 +80,34 @@ def load(
         raise DatasetError(f"unknown keyword {wrong[0]!r} for {name}: it {takes}")
     if name == "folder":
         protocol["seed"] = seed
-    data = _LOADERS[name](Path(root), **protocol)
+    data = _people_only(_LOADERS[name](Path(root), **protocol))
     return validation_split(data, val_pids, seed) if val_pids else data
+
+
+def _people_only(data: ReIDData) -> ReIDData:
+    """The data without junk and distractors where only people belong; this is said.
+
+    They are in the gallery to be told from people. As classes they would be two people
+    that nobody is, and as queries they would match each other.
+    """
+    kept: dict[str, Any] = {}
+    for part, what in (
+        ("train", "training set"),
+        ("query", "queries"),
+        ("multi_query", "images for multiple query"),
+    ):
+        samples: list[Sample] = getattr(data, part)
+        n = Counter(s.pid for s in samples if s.pid <= DISTRACTOR)
+        if not n:
+            continue
+        kept[part] = [s for s in samples if s.pid > DISTRACTOR]
+        if not kept[part]:
+            raise DatasetError(
+                f"{data.root}: all images of the {what} are junk (pid -1) or "
+                "distractors (pid 0), so that nobody is left; correct their pids"
+            )
+        print(
+            f"{files.readable(data.root)}: left out of the {what}, where only people "
+            f"belong: {n[JUNK]:,} junk (pid -1), {n[DISTRACTOR]:,} distractors (pid 0)"
+        )
+    return replace(data, **kept) if kept else data

@@ -22,6 +22,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from dplib import bars, files
+from dplib.datasets import scanning
 from dplib.datasets.market import CUHK03NP, SPLIT_FOLDERS, locate, three_folders
 from dplib.samples import DatasetError, ReIDData, Sample
 
@@ -311,7 +312,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _names(folder: Path, index: dict[str, Any]) -> list[str]:
-    names = sorted(p.name for p in folder.iterdir() if p.suffix == ".png")
+    names = [p.name for p in scanning.scan(folder).images]
     if len(names) != index["images"]:
         raise DatasetError(
             f"{folder} holds {len(names):,} of {index['images']:,} images; remove the "

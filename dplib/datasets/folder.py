@@ -11,28 +11,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from csv import DictReader
-from csv import Error as CsvError
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from dplib.datasets.market import SPLIT_FOLDERS
+from dplib import files
+from dplib.datasets import own_rows
 from dplib.datasets.verification import counts
-from dplib.samples import DatasetError, ReIDData, Sample
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-_SPLITS = ("train", "query", "gallery")
-
-
-class Row(NamedTuple):
-    """One image as found, with its pid and camera as texts."""
-
-    path: Path
-    pid: str
-    camid: str
-    split: str = ""
+from dplib.samples import DISTRACTOR, JUNK, DatasetError, ReIDData, Sample
 
 
 def load(
@@ -62,8 +48,16 @@ def load(
     Raises:
         DatasetError: The message names the file, row or value that is wrong.
     """
-    rows = _rows(Path(root), pattern, csv)
-    pids, cams = numbers((r.pid for r in rows), 1), numbers((r.camid for r in rows), 0)
+    rows = own_rows.read(Path(root), pattern, csv)
+    # Market-1501's convention: beside junk, -1, a 0 is a distractor
+    other = {r.pid: own_rows.whole(r.pid) for r in rows}
+    junk = {t: n for t, n in other.items() if n is not None and n <= DISTRACTOR}
+    if JUNK not in junk.values():
+        junk = {}
+    people = {r.pid for r in rows} - set(junk)
+    pids, cams = numbers(people, 1), numbers((r.camid for r in rows), 0)
+    names = {n: text for text, n in pids.items()}
+    pids |= junk
     parts: dict[str, list[Sample]] = defaultdict(list)
     for r in sorted(rows, key=lambda r: r.path):
         parts[r.split].append(Sample(r.path, pids[r.pid], cams[r.camid]))
@@ -73,7 +67,6 @@ def load(
         lists = (parts["train"], *query_of(parts["test"], _rng(seed)))
     else:
         lists = split_rows(parts[""], test_share, seed)
-    names = {n: text for text, n in pids.items()}
     data = ReIDData("folder", Path(root), *lists, pid_names=names)
     _check_apart(data)
     if not parts["query"]:
@@ -85,139 +78,7 @@ def _rng(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 0x464F4C])
 
 
-# --- who is on an image -------------------------------------------------------------
-
-
-def _rows(root: Path, pattern: str | None, csv: str | Path | None) -> list[Row]:
-    """All images with their pids and cameras, from the one source that is given."""
-    if not root.is_dir():
-        raise DatasetError(f"no folder {root}; root is the folder of your images")
-    if pattern is not None and csv is not None:
-        raise DatasetError("give pattern or csv, not both")
-    if csv is not None:
-        rows = _read_csv(root, Path(csv))
-    elif pattern is not None:
-        rows = _match(root, pattern)
-    elif all((root / f).is_dir() for f in SPLIT_FOLDERS):
-        raise DatasetError(
-            f"{root} has Market-1501's folders; load it as 'market1501' (or "
-            "'dukemtmc'), which keeps its split"
-        )
-    else:
-        rows = _walk(root)
-    if junk := next((r for r in rows if r.pid == "-1"), None):
-        raise DatasetError(
-            f"{junk.path} has pid -1, which stands for junk in Market-1501, not for a "
-            "person; leave such images out"
-        )
-    return rows
-
-
-def _images(root: Path) -> list[Path]:
-    """Every image below root, sorted; hidden files and folders are passed over."""
-    images = sorted(
-        p
-        for p in root.rglob("*")
-        if p.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in p.relative_to(root).parts)
-    )
-    if not images:
-        raise DatasetError(f"{root} holds no image ({', '.join(SUFFIXES)})")
-    return images
-
-
-def _walk(root: Path) -> list[Row]:
-    rows = []
-    for path in _images(root):
-        pid, *rest = path.relative_to(root).parts
-        cam, sign, _ = path.name.partition("_")
-        if len(rest) != 1 or not sign or not cam:
-            raise DatasetError(
-                f"{path}: expected {root}/PID/CAMERA_anything{path.suffix}, such as "
-                "anna/2_0001.jpg; or give pattern= or csv="
-            )
-        rows.append(Row(path, pid, cam))
-    return rows
-
-
-def _match(root: Path, pattern: str) -> list[Row]:
-    try:
-        expression = re.compile(pattern)
-    except re.error as e:
-        raise DatasetError(f"pattern {pattern!r} is no regular expression: {e}") from e
-    if not {"pid", "camid"} <= set(expression.groupindex):
-        raise DatasetError(
-            f"pattern {pattern!r} has no groups pid and camid; write such as "
-            r"'(?P<pid>\d+)_c(?P<camid>\d+)'"
-        )
-    rows, left = [], []
-    for path in _images(root):
-        m = expression.search(path.relative_to(root).as_posix())
-        if m is None or not m["pid"] or not m["camid"]:
-            left.append(path)
-        else:
-            rows.append(Row(path, m["pid"], m["camid"]))
-    if left:
-        raise DatasetError(
-            f"pattern {pattern!r} does not fit {left[0].relative_to(root)} and "
-            f"{len(left) - 1} more of {len(left) + len(rows)} images; widen it, or "
-            "move them away"
-        )
-    return rows
-
-
-def _read_csv(root: Path, file: Path) -> list[Row]:
-    file = file if file.is_file() or file.is_absolute() else root / file
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as f:
-            reader = DictReader(f, skipinitialspace=True)
-            columns, records = reader.fieldnames or [], list(reader)
-    except (OSError, UnicodeDecodeError, CsvError) as e:
-        raise DatasetError(f"{file} cannot be read as CSV: {e}") from e
-    if missing := [c for c in ("path", "pid", "camid") if c not in columns]:
-        raise DatasetError(
-            f"{file} has no column {missing[0]}; expected path,pid,camid and, if you "
-            f"like, split; found {','.join(columns)}"
-        )
-    rows: list[Row] = []
-    seen: dict[Path, int] = {}
-    for line, record in enumerate(records, 2):
-        cells = [
-            (record.get(c) or "").strip() for c in ("path", "pid", "camid", "split")
-        ]
-        if not all(cells[:3]):
-            raise DatasetError(f"{file}, row {line}: path, pid or camid is empty")
-        row = Row(root / cells[0], *cells[1:])
-        if not row.path.is_file():
-            raise DatasetError(
-                f"{file}, row {line}: no image {row.path}; paths are below {root}"
-            )
-        if row.path in seen:
-            raise DatasetError(
-                f"{file}, row {line}: {cells[0]} is in row {seen[row.path]} already"
-            )
-        seen[row.path] = line
-        rows.append(row)
-    if not rows:
-        raise DatasetError(f"{file} has no rows; expected one for each image")
-    _check_splits(file, rows)
-    return rows
-
-
-def _check_splits(file: Path, rows: list[Row]) -> None:
-    given = {r.split for r in rows}
-    if given == {""}:
-        return
-    if wrong := sorted(given - {*_SPLITS, "test"}):
-        raise DatasetError(
-            f"{file}: split {wrong[0]!r} is none of train, query, gallery, test; fill "
-            "the column in every row, or leave it out"
-        )
-    if given - {"train"} not in ({"query", "gallery"}, {"test"}):
-        raise DatasetError(
-            f"{file}: the splits {', '.join(sorted(given))} do not make a data set; "
-            "give query and gallery (and train), or test (and train)"
-        )
+# --- numbers -----------------------------------------------------------------------
 
 
 def numbers(texts: Iterable[str], first: int) -> dict[str, int]:
@@ -318,7 +179,8 @@ def query_of(
 
 
 def _check_apart(data: ReIDData) -> None:
-    both = set(data.labels) & {s.pid for s in (*data.query, *data.gallery)}
+    both = {s.pid for s in data.train} & {s.pid for s in (*data.query, *data.gallery)}
+    both -= {JUNK, DISTRACTOR}
     if both:
         raise DatasetError(
             f"{data.root}: {data.pid_names[min(both)]!r} and {len(both) - 1} more "
@@ -333,7 +195,7 @@ def describe_split(data: ReIDData, seed: int) -> str:
     for s in (*data.query, *data.gallery):
         views[s.pid].add(s.camid)
     alone = sum(len(cams) == 1 for cams in views.values())
-    lines = [f"{data.root}: query and gallery drawn with seed {seed}"]
+    lines = [f"{files.readable(data.root)}: query and gallery drawn with seed {seed}"]
     for part, images, people in (
         ("train", len(data.train), len(data.labels)),
         ("query", len(data.query), counted["query pids"]),

@@ -12,33 +12,49 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dplib import toymarket
+from dplib.datasets import scanning
 from dplib.samples import DatasetError, ReIDData, Sample
 
 SPLIT_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")  # in this order
 MULTI_QUERY_FOLDER = "gt_bbox"
 
 
+# what to do with images that only stand in folders of this layout
+OWN_NAMES = (
+    "If these images are your own, load('folder') takes them with csv=FILE, a table "
+    "with the columns path,pid,camid,split; else rename or remove what is not of the "
+    "set"
+)
+
+
 class Names(NamedTuple):
     """How a data set names its files."""
 
-    expression: re.Pattern[str]  # with the groups pid and cam
+    expression: re.Pattern[str]  # with the groups pid and cam; without the suffix
     form: str  # the same for people to read
-    suffixes: tuple[str, ...] = (".jpg", ".jpeg")
+
+    def match(self, file: Path) -> re.Match[str] | None:
+        """The name of an image of any kind taken apart; None if it is of no such form.
+
+        The published Market-1501 has one name that ends in .jpg.jpg.
+        """
+        name = file
+        while name.suffix.lower() in scanning.SUFFIXES:
+            name = name.with_suffix("")
+        return self.expression.fullmatch(name.name)
 
 
-# The published archive has one name that ends in .jpg.jpg
 MARKET = Names(
-    re.compile(r"(?P<pid>-1|\d{4,5})_c(?P<cam>\d)s\d_\d{6}_\d{2}(\.jpe?g)+"),
+    re.compile(r"(?P<pid>-1|\d{4,5})_c(?P<cam>\d)s\d_\d{6}_\d{2}"),
     "PPPP_cCsS_FFFFFF_NN.jpg such as 0002_c1s1_000451_03.jpg",
 )
 DUKE = Names(
-    re.compile(r"(?P<pid>\d{4,5})_c(?P<cam>\d)_f\d+(\.jpe?g)+"),
+    re.compile(r"(?P<pid>\d{4,5})_c(?P<cam>\d)_f\d+"),
     "PPPP_cC_fFFFFFFF.jpg such as 0001_c2_f0046182.jpg",
 )
 CUHK03NP = Names(
-    re.compile(r"(?P<pid>\d+)_c(?P<cam>\d)\w*\.(png|jpe?g)"),
+    re.compile(r"(?P<pid>\d+)_c(?P<cam>\d)\w*"),
     "PPPP_cC_… .png such as 0003_c1_21.png",
-    (".png", ".jpg", ".jpeg"),
 )
 
 
@@ -47,7 +63,7 @@ _HOMES = {"Market-1501-v15.09.15", "DukeMTMC-reID", "ToyMarket", "labeled", "det
 
 
 def read_folder(folder: Path, names: Names = MARKET) -> list[Sample]:
-    """The images of a folder, sorted by name; what is no image is passed over.
+    """The images of a folder, sorted by name; what else it holds is counted and said.
 
     Args:
         folder: The folder of the images.
@@ -56,22 +72,21 @@ def read_folder(folder: Path, names: Names = MARKET) -> list[Sample]:
     Raises:
         DatasetError: The name of an image does not parse, or there is no image.
     """
+    found = scanning.scan(folder)
+    if not found.images:
+        raise DatasetError(
+            f"{folder} holds no .jpg or other image{found.note('; ')}; the archive was "
+            "not extracted in full: extract it again"
+        )
     samples = []
-    for name in sorted(p.name for p in folder.iterdir()):  # the system's order varies
-        if not name.lower().endswith(names.suffixes):
-            continue  # the original archive holds Thumbs.db
-        m = names.expression.fullmatch(name)
+    for file in found.images:
+        m = names.match(file)
         if m is None:
             raise DatasetError(
-                f"{folder / name}: the name does not parse; expected {names.form}; "
-                "rename or remove the file"
+                f"{file}: the name does not parse; expected {names.form}. {OWN_NAMES}"
             )
-        samples.append(Sample(folder / name, int(m["pid"]), int(m["cam"])))
-    if not samples:
-        raise DatasetError(
-            f"{folder} holds no {names.suffixes[0]}; the archive was not extracted in "
-            "full: extract it again"
-        )
+        samples.append(Sample(file, int(m["pid"]), int(m["cam"])))
+    found.tell(folder)
     return samples
 
 
@@ -106,6 +121,8 @@ def locate(root: Path, folder: str, name: str, remedy: str) -> Path:
     for home in (f.parent for d in depths for f in root.glob(d + SPLIT_FOLDERS[0])):
         if home.name in _HOMES - {folder}:
             continue  # another known set, in its own place
+        if "__MACOSX" in home.parts:
+            continue  # macOS's notes on the images of an archive
         raise DatasetError(
             f"no {name} at {root / folder}, but {home} has its layout; "
             f"pass root={str(home)!r} if that is it"

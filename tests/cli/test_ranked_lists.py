@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dplib import DplibError, descriptors, evaluation
+from dplib import DplibError, descriptors, evaluation, files
 from dplib.cli import ranked_lists
 from dplib.evaluation import Retrieval
 from dplib.samples import ReIDData
@@ -55,10 +55,10 @@ def test_pictures_show_the_query_and_mark_the_verdicts(
 ) -> None:
     args = (result, market.query, market.gallery, tmp_path / "b")
     out = ranked_lists.write(*args, top=3, pictures=2, shown=5, progress=False)
-    files = sorted((out / "pictures").iterdir())
-    assert [f.name[:5] for f in files] == ["0000_", "0001_"]
-    assert files[0].stem.endswith(market.query[0].path.stem)
-    pixels = np.asarray(Image.open(files[0]))
+    drawn = sorted((out / "pictures").iterdir())
+    assert [f.name[:5] for f in drawn] == ["0000_", "0001_"]
+    assert drawn[0].stem.endswith(market.query[0].path.stem)
+    pixels = np.asarray(Image.open(drawn[0]))
     top = result.ranked(0, 5)
     step = 64 + 8 + 6
     assert pixels.shape == (128 + 8 + 14, 6 * step + 6, 3)
@@ -84,3 +84,29 @@ def test_nothing_half_written_and_nothing_overwritten(
     (tmp_path / "c").mkdir()
     with pytest.raises(DplibError, match="exists: name a folder that does not"):
         ranked_lists.write(result, market.query, market.gallery, tmp_path / "c")
+
+
+def test_names_that_are_no_text(
+    market: ReIDData, result: Retrieval, tmp_path: Path
+) -> None:
+    """Latin-1 from an old archive, and names as long as a system allows."""
+    (tmp_path / "own").mkdir()
+    strange = [tmp_path / "own" / f"J\udcfc{i}{'x' * 240}.jpg" for i in (1, 2)]
+    try:
+        for file in strange:
+            file.write_bytes(market.query[0].path.read_bytes())
+    except (OSError, UnicodeError):
+        pytest.skip("names are always text here")
+    query = [s._replace(path=strange[0]) for s in market.query]
+    gallery = [s._replace(path=strange[1]) for s in market.gallery]
+    where = tmp_path / "c"
+    ranked_lists.write(result, query, gallery, where, top=2, pictures=2, progress=False)
+    with (where / "lists.csv").open(encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
+    name = files.restored(rows[0]["query"])
+    assert tmp_path / name == strange[0] and "\\xfc" in rows[0]["gallery"]
+    drawn = sorted((where / "pictures").iterdir())
+    assert len(drawn) == 2
+    for file in drawn:
+        file.name.encode()
+        assert "\\" not in file.name

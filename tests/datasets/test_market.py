@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,78 @@ def test_duke_beside_market_is_not_taken_for_it(
     shutil.copytree(market_home, tmp_path / market_home.name)
     with pytest.raises(DatasetError, match=r"no DukeMTMC-reID at.*withdrew it in 2019"):
         datasets.load("dukemtmc", tmp_path)
+
+
+# --- junk and distractors ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("part", "folder"),
+    [
+        ("train", "bounding_box_train"),
+        ("query", "query"),
+        ("multi_query", "gt_bbox"),
+    ],
+)
+def test_junk_is_no_person(
+    copy: Path, capsys: pytest.CaptureFixture[str], part: str, folder: str
+) -> None:
+    before = datasets.load("market1501", copy)
+    assert capsys.readouterr().out == ""
+    image = next((copy / folder).glob("*.jpg"))
+    for i, pid in enumerate(("-1", "-1", "0000")):
+        shutil.copy(image, copy / folder / f"{pid}_c1s1_00000{i}_00.jpg")
+    data = datasets.load("market1501", copy)
+    assert data == before  # nothing of it is trained on, or queried
+    said = capsys.readouterr().out
+    assert "2 junk (pid -1), 1 distractors (pid 0)" in said and str(copy) in said
+    for file in (copy / folder).iterdir():
+        if not file.name.startswith(("-1", "0000")):
+            file.unlink()
+    with pytest.raises(DatasetError, match="nobody is left"):
+        datasets.load("market1501", copy)
+
+
+def test_distractors_of_duke_are_not_trained_on(tmp_path: Path) -> None:
+    home = write_duke(tmp_path / "DukeMTMC-reID")
+    image = next((home / "query").glob("*.jpg"))
+    shutil.copy(image, home / "bounding_box_train" / "0000_c2_f0000001.jpg")
+    assert list(datasets.load("dukemtmc", home).labels) == [1, 2, 9, 40]
+
+
+def test_junk_never_becomes_a_class(market: ReIDData) -> None:
+    """Whoever builds the lists: classes are people."""
+    mixed = replace(market, train=[*market.train, market.gallery[0]._replace(pid=-1)])
+    with pytest.raises(DatasetError, match="images of pid -1, which stands for junk"):
+        _ = mixed.labels
+
+
+# --- names of one's own ---------------------------------------------------------------
+
+
+def test_own_names_are_not_sent_in_a_circle(copy: Path) -> None:
+    for folder in ("bounding_box_train", "query", "bounding_box_test"):
+        for i, file in enumerate(sorted((copy / folder).glob("*.jpg"))):
+            file.rename(file.with_name(f"{i % 3}_c1_{i}.jpg"))
+    with pytest.raises(DatasetError, match=r"csv=FILE.*path,pid,camid,split"):
+        datasets.load("market1501", copy)
+    with pytest.raises(DatasetError, match=r"not its names .*csv=FILE.*split") as e:
+        datasets.load("folder", copy)
+    assert "market1501'" not in str(e.value)
+
+
+def test_known_names_are_sent_to_their_loader(
+    market_home: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match="load it as 'market1501'"):
+        datasets.load("folder", market_home)
+    with pytest.raises(DatasetError, match="load it as 'dukemtmc'"):
+        datasets.load("folder", write_duke(tmp_path / "mine"))
+
+
+def test_a_folder_without_images_says_what_it_holds(copy: Path) -> None:
+    shutil.rmtree(copy / "query")
+    (copy / "query").mkdir()
+    (copy / "query" / "a.mp4").touch()
+    with pytest.raises(DatasetError, match=r"left out: 1 file .*\(\.mp4\)"):
+        datasets.load("market1501", copy)

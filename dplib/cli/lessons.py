@@ -139,8 +139,14 @@ def progress(
 
 
 def show_progress(lessons: list[Lesson]) -> None:
-    """Print all exercises with their state, and the totals."""
+    """Print all exercises with their state, and the totals.
+
+    An exercise in several copies of a lesson counts once, by its best state.
+    """
     for lesson in lessons:
+        if lesson.problem:
+            print(f"{lesson.path.stem}: not counted. {lesson.problem}")
+            continue
         right = sum(c.state == "right" for c in lesson.checks)
         print(
             f"{lesson.path.stem}: {right} of {len(lesson.checks)} exercises right, "
@@ -149,7 +155,10 @@ def show_progress(lessons: list[Lesson]) -> None:
         tables.show(
             [(f"  {_SIGNS[c.state]} {c.id:<4}", c.title) for c in lesson.checks]
         )
-    every = [c.state for lesson in lessons for c in lesson.checks]
+    states: dict[str, set[str]] = {}
+    for check in (c for lesson in lessons for c in lesson.checks):
+        states.setdefault(check.id, set()).add(check.state)
+    every = [next(s for s in _SIGNS if s in found) for found in states.values()]
     n = {state: every.count(state) for state in _SIGNS}
     print(
         f"{n['right']} of {len(every)} exercises right, {n['not yet']} not yet (✗), "

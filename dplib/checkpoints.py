@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dplib import DplibError, files
-from dplib.model import DeepPerson
+from dplib import DplibError, __version__, files, tensorfiles
+from dplib.model import DeepPerson, ModelConfig
 
 
 class CheckpointError(DplibError):
@@ -73,22 +73,61 @@ def load(path: str | Path) -> DeepPerson:
         'blstm'
     """
     path = _find(path)
+    config, state = _parts(path, read(path))
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as f:
-                config = json.loads((f.metadata() or {})["config"])
-                state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-        else:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            config, state = json.loads(saved["config"]), saved["model"]
-    except Exception as e:
+        model = DeepPerson(**config)
+    except (DplibError, TypeError, ValueError, RuntimeError) as e:
         raise CheckpointError(
-            f"checkpoint {path}: cannot be read ({type(e).__name__}); it is "
-            "truncated or was not written by dplib; copy it again or train anew"
+            f"checkpoint {path}: no model can be built from its settings ({e}); they "
+            f"were changed, or written by another version of dplib than {__version__}"
         ) from e
-    model = DeepPerson(**config)
     load_state(model, state, path)
     return model.eval()
+
+
+def read(path: Path) -> tensorfiles.Held:
+    """What a checkpoint's file holds.
+
+    Raises:
+        CheckpointError: The file is damaged, or of another kind; the message says which
+            and what to do.
+    """
+    return tensorfiles.read(path, CheckpointError, "checkpoint", "dplib")
+
+
+def _parts(path: Path, held: tensorfiles.Held) -> tuple[dict[str, Any], Any]:
+    """The settings and the state dict of a checkpoint."""
+    content, text, state = held.content, held.metadata.get("config"), held.content
+    if isinstance(content, Mapping) and text is None:
+        text, state = content.get("config"), content.get("model")
+    if not isinstance(text, str) or not isinstance(state, Mapping):
+        raise CheckpointError(
+            f"checkpoint {path}: this is a whole file, but it was not written by "
+            f"dplib: it holds {tensorfiles.describe(content)}, and no settings of a "
+            "model. Give checkpoint.pt of a training run or what checkpoints.save "
+            "wrote; weights of a backbone alone are for training (weights=…)"
+        )
+    try:
+        config = json.loads(text)
+    except ValueError as e:
+        raise CheckpointError(
+            f"checkpoint {path}: its settings are no JSON ({e}); {_ANEW}"
+        ) from e
+    known = {f.name for f in fields(ModelConfig)} | {"num_ids"}
+    if not isinstance(config, dict) or "num_ids" not in config:
+        raise CheckpointError(
+            f"checkpoint {path}: its settings lack num_ids, the number of identities "
+            f"(Nc); {_ANEW}"
+        )
+    if new := sorted(set(config) - known):
+        raise CheckpointError(
+            f"checkpoint {path}: its settings hold {', '.join(new)}, which dplib "
+            f"{__version__} does not know. A newer version wrote it: update dplib"
+        )
+    return config, state
+
+
+_ANEW = "copy the file again from where it was made, or train anew"
 
 
 def load_state(model: nn.Module, state: dict[str, Tensor], source: object) -> None:
@@ -100,22 +139,49 @@ def load_state(model: nn.Module, state: dict[str, Tensor], source: object) -> No
         source: Where it is from, for the message.
 
     Raises:
-        CheckpointError: A tensor is missing, left over or of another shape; the message
-            names the first one.
+        CheckpointError: A tensor is missing, left over, of another shape or not finite;
+            the message names the first one.
     """
     own = model.state_dict()
-    for key in [*own, *state]:
-        if key not in state or key not in own or state[key].shape != own[key].shape:
-            shapes = [
-                "absent" if key not in s else str(tuple(s[key].shape))
-                for s in (state, own)
-            ]
+    if strange := [k for k, v in state.items() if not isinstance(v, Tensor)]:
+        raise CheckpointError(
+            f"checkpoint {source}: {strange[0]!r} is no tensor; {_ANEW}"
+        )
+    differ = [
+        k
+        for k in dict.fromkeys([*own, *state])
+        if k not in state or k not in own or state[k].shape != own[k].shape
+    ]
+    if differ:
+        key = differ[0]
+        shapes = [
+            "absent" if key not in s else str(tuple(s[key].shape)) for s in (state, own)
+        ]
+        there, here = (_identities(s, differ) for s in (state, own))
+        if there and here:
             raise CheckpointError(
-                f"checkpoint {source} is of another architecture: {key} is "
-                f"{shapes[0]} there and {shapes[1]} in this model; build the model "
-                "with the checkpoint's own settings, as checkpoints.load does"
+                f"checkpoint {source} is of {there} identities (Nc), this model of "
+                f"{here}: {key} is {shapes[0]} there and {shapes[1]} in this model; "
+                f"build the model with num_ids={there}, as checkpoints.load does"
             )
+        raise CheckpointError(
+            f"checkpoint {source} is of another architecture: {key} is "
+            f"{shapes[0]} there and {shapes[1]} in this model; build the model "
+            "with the checkpoint's own settings, as checkpoints.load does"
+        )
+    if bad := tensorfiles.unfit(state):
+        raise CheckpointError(
+            f"checkpoint {source}: {bad}; the run diverged or the file is damaged: "
+            "copy it again, or train anew with a lower lr"
+        )
     model.load_state_dict(state)
+
+
+def _identities(state: Mapping[str, Tensor], differ: list[str]) -> int:
+    """Nc of the classifiers, if these tensors are theirs and agree in it, else 0."""
+    found = {len(state[k]) for k in differ if k in state and state[k].ndim}
+    theirs = all("classifier" in k and k in state for k in differ)
+    return found.pop() if theirs and len(found) == 1 else 0
 
 
 def _find(path: str | Path) -> Path:

@@ -127,10 +127,13 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
 
 
 def _other(head: bytes) -> str:
-    tail = "TensorFlow's, ONNX's and other formats must be converted to a state dict"
+    """What to do about a file that begins with these bytes, which say nothing."""
     if all(b in b"\t\r\n" or 32 <= b < 127 for b in head):
         return "it is text: give the file that holds the tensors"
-    return f"if it should be, {_AGAIN}; {tail}"
+    return (
+        f"TensorFlow's, ONNX's and other formats: {_CONVERT}; a file that should be "
+        "one of these is damaged"
+    )
 
 
 def _archive(path: Path) -> tuple[str, str] | None:

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplib import DplibError, bars, files
-from dplib.checkpoints import CheckpointError, load_state
+from dplib import DplibError, bars, files, tensorfiles
+from dplib.checkpoints import CheckpointError, load_state, read
 from dplib.losses import LossParts
 from dplib.model import DeepPerson
 from dplib.presets import Preset, as_record, with_defaults
@@ -221,12 +221,16 @@ class TrainingLog:
             return
         advice = "choose another folder, or resume=False to start over"
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            state = read(self.path).content
+        except CheckpointError as e:
+            raise CheckpointError(f"{e}; {advice}") from e
+        try:
             run = with_defaults(json.loads(state["identity"]))
-        except Exception as e:
+            kept, history = state["optimiser"], json.loads(state["history"])
+        except (KeyError, TypeError, ValueError) as e:
             raise CheckpointError(
-                f"checkpoint {self.path}: cannot be read ({type(e).__name__}); it "
-                f"is truncated or was not written by dplib; {advice}"
+                f"checkpoint {self.path}: this is a whole file, but it was not written "
+                f"by dplib: it holds {tensorfiles.describe(state)}; {advice}"
             ) from e
         differ = [
             f"{k} was {run.get(k)!r}, is {v!r}"
@@ -240,8 +244,8 @@ class TrainingLog:
                 f"{self.path} holds another run: {'; '.join(differ)}; {advice}"
             )
         load_state(self.model, state["model"], self.path)
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.history = json.loads(state["history"])
+        self.optimiser.load_state_dict(kept)
+        self.history = history
 
     # --- who watches --------------------------------------------------------------
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import pytest
@@ -196,3 +200,236 @@ def test_imagenet_weights_come_from_torchvision(
     net = backbones.build("resnet18").net
     backbones.load_weights(net, "resnet18", "imagenet")
     assert torch.equal(net.state_dict()["conv1.weight"], state["conv1.weight"])
+
+
+# --- names --------------------------------------------------------------------------
+
+State = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def state(resnet18_file: Path) -> State:
+    return dict(torch.load(resnet18_file, weights_only=True))
+
+
+def into_resnet18(content: object, folder: Path) -> State:
+    torch.save(content, folder / "w.pt")
+    net = backbones.build("resnet18").net
+    backbones.load_weights(net, "resnet18", folder / "w.pt")
+    return net.state_dict()
+
+
+def assert_same(got: State, want: State) -> None:
+    assert len(got) == 120
+    assert all(torch.equal(v, want[k]) for k, v in got.items())
+
+
+def named(state: State, prefix: str) -> State:
+    return {prefix + k: v for k, v in state.items()}
+
+
+def old_order(state: State) -> State:
+    """The order in which BatchNorm's entries stand in old files."""
+    roles = ("running_mean", "running_var", "weight", "bias")
+    modules = dict.fromkeys(k.rpartition(".")[0] for k in state)
+    names = (f"{m}.{role}" for m in modules for role in roles)
+    return {k: state[k] for k in names if k in state and not k.startswith("fc")}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: named(s, "module."),
+        lambda s: named(s, "module.backbone."),
+        lambda s: named(s, "_orig_mod.module.model.base."),
+        lambda s: named(s, "encoder."),
+        lambda s: {"state_dict": named(s, "module."), "epoch": 3, "rank1": 0.9},
+        lambda s: {"model_state_dict": s, "optimizer": {"state": {0: {"a": 1}}}},
+        lambda s: {"checkpoint": 1, "net": {"params": {"state_dict": s}}},
+        lambda s: {"model": {"backbone": s, "head": {"weight": torch.ones(2)}}},
+        lambda s: {"ema": named(s, "net."), "best": torch.tensor(0.9)},
+        lambda s: dict(sorted(s.items())),
+        lambda s: dict(reversed(s.items())),
+        lambda s: {k: v.double() for k, v in s.items()},
+    ],
+)
+def test_prefixes_and_nesting_are_taken_off(
+    wrap: Callable[[State], Any], state: State, tmp_path: Path
+) -> None:
+    assert_same(into_resnet18(wrap(state), tmp_path), state)
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone.", "module."])
+def test_the_order_of_old_files_changes_nothing(
+    prefix: str, state: State, tmp_path: Path
+) -> None:
+    got = into_resnet18(named(old_order(state), prefix), tmp_path)
+    for key, value in old_order(state).items():
+        assert torch.equal(got[key], value), key
+
+
+def test_mobilenet_with_prefixes(tmp_path: Path) -> None:
+    reference = theirs("mobilenet_v2")
+    parallel = nn.DataParallel(reference).state_dict()
+    torch.save({"state_dict": parallel}, tmp_path / "w.pt")
+    net = backbones.build("mobilenet_v2").net
+    backbones.load_weights(net, "mobilenet_v2", tmp_path / "w.pt")
+    with torch.no_grad():
+        assert_close(net.eval()(IMAGE), features(reference, IMAGE))
+
+
+def children(state: State, prefix: str) -> State:
+    """As nn.Sequential(*list(resnet.children())[:-2]) names the tensors."""
+    tops = ["conv1", "bn1", "relu", "maxpool", *(f"layer{i}" for i in range(1, 5))]
+    split = ((*k.split(".", 1), v) for k, v in state.items() if not k.startswith("fc"))
+    return {f"{prefix}{tops.index(top)}.{rest}": v for top, rest, v in split}
+
+
+@pytest.mark.parametrize("prefix", ["", "base.", "module.body."])
+def test_other_names_go_by_order_with_a_warning(
+    prefix: str, state: State, tmp_path: Path
+) -> None:
+    with pytest.warns(UserWarning, match=r"w\.pt: the names .* matched by their order"):
+        got = into_resnet18(children(state, prefix), tmp_path)
+    assert_same(got, state)
+
+
+def swapped(state: State, a: str, b: str) -> State:
+    """The tensors of two modules in each other's place; names stay with values."""
+    keys = list(state)
+    for i, k in enumerate(keys):
+        if k.startswith((a, b)):
+            old, new = (a, b) if k.startswith(a) else (b, a)
+            keys[i] = new + k.removeprefix(old)
+    return {k: state[k] for k in keys}
+
+
+def test_by_order_only_where_nothing_contradicts(state: State, tmp_path: Path) -> None:
+    kids = children(state, "")
+    for content, found in (
+        # roles in the order of old files
+        (
+            children(old_order(state), ""),
+            r"'1.running_mean' \(64,\) stands where",
+        ),
+        # blocks of equal shapes in another order
+        (swapped(kids, "4.0.", "4.1."), "numbers in the names do not ascend at '4.0.c"),
+        (swapped(kids, "4.0.conv1", "4.0.conv2"), r"'4.0.conv2.weight' \(64, 64, 3, 3"),
+        # a tensor less
+        (dict(list(kids.items())[:-7]), "the file has 95 tensors, 100 are needed"),
+    ):
+        with pytest.raises(DplibError, match=r"100 of 100 tensors .*conv1.weight") as e:
+            into_resnet18(content, tmp_path)
+        assert re.search(found, str(e.value)), str(e.value)
+
+
+def test_weights_that_contradict_are_refused(state: State, tmp_path: Path) -> None:
+    both = {**named(state, "model."), **named(state, "encoder.")}
+    deeper = models.resnet34(weights=None).state_dict()
+    nan = {**state, "bn1.bias": torch.full((64,), torch.nan)}
+    ints = {**state, "conv1.weight": torch.ones(64, 3, 7, 7, dtype=torch.int8)}
+    some = {k: v for k, v in state.items() if not k.startswith("layer3.1")}
+    for content, found in (
+        (
+            both,
+            "'model.conv1.weight' and 'encoder.conv1.weight' are both 'conv1",
+        ),
+        (
+            deeper,
+            r"80 tensors have no place in resnet18.*layer1.2.conv1.*another",
+        ),
+        (nan, "64 of 64 values of bn1.bias are not finite"),
+        (ints, "conv1.weight holds int8, not floats"),
+        (
+            some,
+            "10 of 100 tensors of resnet18 are missing, .*'layer3.1.conv1",
+        ),
+        (named(state, "teacher."), "with the prefix 'teacher.' in front.*removeprefix"),
+        ({"fc.weight": torch.ones(2)}, "holds nothing but a classifier"),
+        (torch.ones(3), r"expected a state dict.*found one tensor of shape \(3,\)"),
+        ([state], "expected a state dict.*found an object of type list"),
+        ({"epoch": 3, "state": {}}, "found a dict with the keys 'epoch', 'state'"),
+    ):
+        with pytest.raises(DplibError, match=f"w.pt: .*{found}"):
+            into_resnet18(content, tmp_path)
+
+
+def test_what_is_left_out_is_named(state: State, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="2 tensors .* out: neck.weight, neck.bias"):
+        got = into_resnet18(
+            {**named(state, "base."), "neck.weight": IMAGE, "neck.bias": IMAGE},
+            tmp_path,
+        )
+    assert_same(got, state)
+
+
+# --- torchvision's cache --------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the ImageNet weights of resnet18 would be, in a cache of its own."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    path = backbones.cached("resnet18")
+    assert path == tmp_path / "cache/hub/checkpoints/resnet18-f37072fd.pth"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04cut", None])
+def test_a_damaged_file_in_the_cache(cache: Path, content: bytes | None) -> None:
+    if content is None:
+        cache.mkdir()
+    else:
+        cache.write_bytes(content)
+    found = "is a folder" if content is None else "not f37072fd"
+    with pytest.raises(DplibError) as refused:
+        backbones.load_weights(nn.Identity(), "resnet18", "imagenet")
+    for said in (
+        str(backbones.damage("resnet18")),
+        str(refused.value),
+    ):
+        assert f"remove {cache}; the next run fetches it anew" in said
+        assert found in said
+
+
+def test_a_whole_file_in_the_cache(
+    cache: Path, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert backbones.damage("resnet18") is None  # nothing there
+    torch.save(state, cache)
+    digest = hashlib.sha256(cache.read_bytes()).hexdigest()
+    whole = cache.rename(cache.with_name(f"resnet18-{digest[:8]}.pth"))
+    monkeypatch.setattr(backbones, "cached", lambda name: whole)
+    assert backbones.damage("resnet18") is None
+    with whole.open("r+b") as f:  # one byte in the middle
+        f.seek(whole.stat().st_size // 2)
+        byte = f.read(1)[0]
+        f.seek(-1, 1)
+        f.write(bytes([byte ^ 1]))
+    assert f"not {digest[:8]}" in str(backbones.damage("resnet18"))
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (
+            PermissionError(13, "Permission denied"),
+            "not be written to.*TORCH_HOME",
+        ),
+        (OSError(28, "No space left on device"), "No space left.*TORCH_HOME"),
+        (TimeoutError("timed out"), "could not be downloaded"),
+        (ConnectionResetError("reset"), "could not be downloaded"),
+        (RuntimeError('invalid hash value (expected "f3")'), "is not the file.*proxy"),
+    ],
+)
+def test_downloads_that_fail(
+    cache: Path, error: Exception, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: object, *args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", fail)
+    with pytest.raises(DplibError, match=f"weights of resnet18.*{found}") as e:
+        backbones.load_weights(nn.Identity(), "resnet18", "imagenet")
+    assert str(cache.parent) in str(e.value)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from dplib import DplibError, __version__, datasets, workspace
+from dplib import DplibError, __version__, backbones, datasets, workspace
 from dplib.cli import tables
 from dplib.cli.options import Root
 from dplib.datasets import cuhk03
@@ -191,23 +191,25 @@ def find_data(name: str, root: Path) -> Finding:
 
 
 def _weights() -> Iterator[Finding]:
-    try:
-        import torch
-        from torchvision import models
-    except ImportError:
-        return
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    for name, enum in (
-        ("mobilenet_v2", models.MobileNet_V2_Weights.IMAGENET1K_V1),
-        ("resnet50", models.ResNet50_Weights.IMAGENET1K_V1),
-    ):
-        file = folder / Path(enum.url).name
-        if file.is_file():
+    for name in ("mobilenet_v2", "resnet50"):
+        file = backbones.cached(name)
+        bad = backbones.damage(name)
+        if bad is not None:
+            found, remedy = bad.split("; ", 1)
+            yield Finding(False, "ImageNet", f"{name}: {found}", remedy)
+        elif file.exists():
             yield Finding(True, "ImageNet", f"{name}: {file}")
         else:
+            place = next(p for p in file.parents if p.exists())
+            first = "fetched when first asked for"
+            if not (place.is_dir() and os.access(place, os.W_OK)):
+                first = (
+                    f"{place} cannot be written to: let the environment variable "
+                    "TORCH_HOME name another folder"
+                )
             remedy = (
-                f"fetched when first asked for; without a connection put {file.name} "
-                f"into {folder}, or give --weights FILE (or none: random weights)"
+                f"{first}; without a connection put {file.name} into {file.parent}, "
+                "or give --weights FILE (or none: random weights)"
             )
             yield Finding(None, "ImageNet", f"{name}: not on this machine", remedy)
 

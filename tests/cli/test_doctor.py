@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 from conftest import write_market
 from imitations import write_cuhk03, write_duke, write_msmt, write_new_protocol
 
-from dplib import datasets
+from dplib import backbones, datasets
 from dplib.cli import doctor
 
 
@@ -50,3 +51,51 @@ def test_cuhk03_is_not_unpacked_by_asking(tmp_path: Path) -> None:
         finding = doctor.find_data(name, tmp_path)
         assert finding.ok is True, finding.found
     assert not (home / "images_labeled").exists()
+
+
+# --- ImageNet weights -----------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    return backbones.cached("mobilenet_v2")
+
+
+def weights() -> doctor.Finding:
+    return next(f for f in doctor._weights() if f.found.startswith("mobilenet_v2"))
+
+
+def test_weights_that_are_not_there(cache: Path) -> None:
+    finding = weights()
+    assert finding.ok is None and "not on this machine" in finding.found
+    assert f"put {cache.name} into {cache.parent}" in finding.remedy
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>sign in</html>", bytes(99), None])
+def test_damaged_weights_are_no_tick(cache: Path, content: bytes | None) -> None:
+    cache.parent.mkdir(parents=True)
+    if content is None:
+        cache.mkdir()
+    else:
+        cache.write_bytes(content)
+    finding = weights()
+    assert finding.ok is False and str(cache) in finding.found
+    assert finding.remedy == f"remove {cache}; the next run fetches it anew"
+
+
+def test_whole_weights(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = hashlib.sha256(b"weights").hexdigest()
+    whole = cache.with_name(f"mobilenet_v2-{digest[:8]}.pth")
+    whole.parent.mkdir(parents=True)
+    whole.write_bytes(b"weights")
+    monkeypatch.setattr(backbones, "cached", lambda name: whole)
+    finding = weights()
+    assert finding.ok is True and finding.found == f"mobilenet_v2: {whole}"
+
+
+def test_a_cache_that_cannot_be_written_to(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert "TORCH_HOME" in weights().remedy

@@ -30,6 +30,7 @@ MARKS = {
     "confirmed": ("blue", "o"),
     "inconclusive": ("grey", "s"),
     "contrary": ("vermilion", "X"),
+    "too few seeds": ("black", "x"),
 }
 
 
@@ -152,6 +153,8 @@ def claims(
 ) -> Figure:
     """Draw each claim's difference with its interval; the published one is a diamond.
 
+    A difference over too few seeds has no interval.
+
     Args:
         judged: The claims; those without a difference are left out.
         differences: By the claims' ids, see ``claims.verdicts``.
@@ -173,7 +176,7 @@ def claims(
         used[d.verdict] = ax.errorbar(
             d.value,
             y,
-            xerr=[[d.value - d.low], [d.high - d.value]],
+            xerr=[[d.value - d.low], [d.high - d.value]] if d.enough else None,
             fmt=marker,
             color=PALETTE[colour],
             capsize=4,

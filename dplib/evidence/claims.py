@@ -249,8 +249,9 @@ def verdicts(
         pids: [Q] who each query shows.
         claims: What to judge; claims without runs are left out.
         measure: "rank1" or "map".
-        correct: Whether Holm's procedure sets the level of each interval. False gives
-            each its own interval of 95 %, as for questions that are only looked at.
+        correct: Whether Holm's procedure sets the level of each interval, over the
+            claims with seeds enough to be judged. False gives each its own interval of
+            95 %, as for questions that are only looked at.
         samples: Number of resamples.
 
     Returns:
@@ -267,10 +268,12 @@ def verdicts(
     plain = {id: summarise(*both) for id, both in resampled.items()}
     if not correct:
         return plain
-    levels = holm([d.p for d in plain.values()])
-    return {
-        id: summarise(*both, level=1 - alpha)
-        for (id, both), alpha in zip(resampled.items(), levels, strict=True)
+    # claims with too few seeds are not tested, so they do not widen the others
+    tested = [id for id, d in plain.items() if d.enough]
+    levels = holm([plain[id].p for id in tested])
+    return plain | {
+        id: summarise(*resampled[id], level=1 - alpha)
+        for id, alpha in zip(tested, levels, strict=True)
     }
 
 

@@ -99,14 +99,24 @@ def sentences(evidence: Evidence) -> list[str]:
 
 def sentence(claim: Claim, by_map: Difference, by_rank1: Difference) -> str:
     """One plain sentence on a claim, judged by mAP."""
-    low, high = f"{by_map.low:+.1f}", f"{by_map.high:+.1f}"
-    said = "" if claim.published is None else f"; published {claim.published[1]:+.2f}"
-    seeds = f"{by_map.seeds} seeds" if by_map.seeds > 1 else "one seed only"
+    said = seeds_in_words([by_map.seeds])
+    if claim.published is not None:
+        said += f"; published {claim.published[1]:+.2f}"
+    interval = f", interval {by_map.low:+.1f} to {by_map.high:+.1f}"
+    word = f", {by_rank1.verdict}"
+    if not by_map.enough:
+        interval = word = ""
     return (
-        f"**{by_map.verdict.capitalize()}**: {claim.text}. mAP {by_map.value:+.1f}, "
-        f"interval {low} to {high} ({seeds}{said}); rank-1 {by_rank1.value:+.1f}, "
-        f"{by_rank1.verdict}."
+        f"**{by_map.verdict.capitalize()}**: {claim.text}. mAP {by_map.value:+.1f}"
+        f"{interval} ({said}); rank-1 {by_rank1.value:+.1f}"
+        f"{word}."
     )
+
+
+def seeds_in_words(counts: Sequence[int]) -> str:
+    """Numbers of seeds in words: "2 to 5 seeds"."""
+    low, high = min(counts), max(counts)
+    return f"{low} to {high} seeds" if low < high else f"{low} seed{'s' * (low > 1)}"
 
 
 def remarks(evidence: Evidence, claim: Claim, level: float) -> list[str]:
@@ -128,11 +138,11 @@ def remarks(evidence: Evidence, claim: Claim, level: float) -> list[str]:
             d = claims.compare(
                 rest, evidence.pids["layout"], *sides, "map", level=level
             )
-            line += f"; without them {d}"
+            line += f"; without them {d.stated}"
         said.append(f"{line}.")
     by_fc = [c for c in QUESTIONS if c.id == f"{claim.id}_fc"]
     for d in evidence.verdicts(by_fc, "map", correct=False).values():
-        said.append(f"By fc instead of fm: {d}, not corrected.")
+        said.append(f"By fc instead of fm: {d.stated}, not corrected.")
     return said
 
 
@@ -150,7 +160,7 @@ def counted(evidence: Evidence) -> str:
 def side_of_zero(d: Difference) -> str:
     """Where an interval lies that is only looked at: no verdict."""
     words = {"confirmed": "above 0", "contrary": "below 0", "inconclusive": "holds 0"}
-    return "one seed" if d.seeds < 2 else words[d.verdict]
+    return words.get(d.verdict, d.verdict)
 
 
 # --- further comparisons --------------------------------------------------------------
@@ -201,6 +211,34 @@ def from_imagenet(evidence: Evidence, claim: Claim, measure: str) -> Difference 
         return claims.compare(evidence.records, pids, more, less, measure)
     except EvidenceError:
         return None
+
+
+def starts(evidence: Evidence, measure: str = "map") -> dict[str, Difference]:
+    """``from_imagenet`` of the claims that have such runs, by id."""
+    found = {c.id: from_imagenet(evidence, c, measure) for c in CLAIMS}
+    return {id: d for id, d in found.items() if d is not None}
+
+
+def starts_counted(evidence: Evidence) -> str:
+    """The differences from ImageNet weights in words: their signs and intervals."""
+    found = starts(evidence).values()
+    if not found:
+        return "No training from ImageNet weights yet."
+    agree = sum(d.value > 0 for d in found)
+    seeds = seeds_in_words([d.seeds for d in found])
+    said = (
+        f"From ImageNet weights (MobileNetV2, {seeds}), {agree} of {len(found)} "
+        "differences in mAP have the paper's sign."
+    )
+    places = Counter(side_of_zero(d) for d in found if d.enough)
+    if not places:
+        return said
+    ordered = ("above 0", "holds 0", "below 0")
+    counts = ", ".join(f"{places[k]} {k}" for k in ordered if places[k])
+    return (
+        f"{said} Intervals over at least {resampling.FEWEST} seeds (95 %, not "
+        f"corrected): {counts.replace('holds', 'including')}."
+    )
 
 
 def winners(evidence: Evidence, measure: str = "rank1") -> Winners | None:

@@ -20,12 +20,13 @@ from dplib.evidence.findings import (
     MEASURES,
     Evidence,
     beside,
-    from_imagenet,
     interplay,
     side_of_zero,
+    starts,
 )
 from dplib.evidence.records import Record
 from dplib.evidence.resampling import Array, Difference
+from dplib.evidence.variants import IMAGENET
 
 BRANCHES = ("part", "global", "ranking")
 
@@ -112,8 +113,9 @@ def claims(evidence: Evidence, judged: Sequence[Claim], correct: bool = True) ->
         if c.published:
             cells += [f"{c.published[1]:+.2f}"]
         for d in (by_map[c.id], by_rank1[c.id]):
-            word = f"{d.verdict} ({d.level:.1%})" if correct else side_of_zero(d)
-            cells += [str(d), word]
+            level = f" ({d.level:.1%})" if d.enough else ""
+            word = f"{d.verdict}{level}" if correct else side_of_zero(d)
+            cells += [d.stated, word]
         rows.append([*cells, str(by_map[c.id].seeds)])
     header = ["claim", "of", "published mAP"] if correct else ["question"]
     return grid([*header, "mAP", "", "rank-1", "", "seeds"], rows)
@@ -123,7 +125,7 @@ _SHRINKS = {
     "above 0": "smaller with global cues",
     "below 0": "larger with global cues",
     "holds 0": "open",
-    "one seed": "one seed",
+    "too few seeds": "too few seeds",
 }
 
 
@@ -140,7 +142,7 @@ def cues_beside(evidence: Evidence, measure: str = "map") -> str:
             pids = evidence.pids[cues]
             d = comparisons.compare(evidence.records, pids, *sides, measure)
             row.append(_with_seeds(d))
-        rows.append([*row, str(between), _SHRINKS[side_of_zero(between)]])
+        rows.append([*row, between.stated, _SHRINKS[side_of_zero(between)]])
     name = NAMES[measure]
     header = [f"claim, {name} (seeds)", "layout", "global", "layout less global", ""]
     return grid(header, rows)
@@ -149,19 +151,19 @@ def cues_beside(evidence: Evidence, measure: str = "map") -> str:
 def starts_beside(evidence: Evidence, measure: str = "map") -> str:
     """The claims from random and from ImageNet weights, intervals of 95 %."""
     random = evidence.verdicts(CLAIMS, measure, correct=False)
+    pretrained = starts(evidence, measure)
     rows = []
     for c in CLAIMS:
-        pretrained = from_imagenet(evidence, c, measure)
-        if c.published and c.id in random and pretrained is not None:
+        if c.published and c.id in random and c.id in pretrained:
             printed = f"{c.published[MEASURES.index(measure)]:+.2f}"
-            both = (_with_seeds(d) for d in (random[c.id], pretrained))
+            both = (_with_seeds(d[c.id]) for d in (random, pretrained))
             rows.append([c.text, printed, *both])
     header = [f"claim, {NAMES[measure]} (seeds)", "published", "random", "ImageNet"]
     return grid(header, rows)
 
 
 def _with_seeds(d: Difference) -> str:
-    return f"{d} ({d.seeds})"
+    return f"{d.stated} ({d.seeds})"
 
 
 # --- runs -----------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def one_seed(rates: dict[str, Winners]) -> str:
     )
     rows = [
         [
-            LABELS[name, "layout"],
+            LABELS[name, "layout"] + ", from ImageNet" * name.startswith(IMAGENET),
             *(f"{mine[m].sum()} of {len(mine)}" for m in rates),
             f"{mine['gap'].max():.1f}",
         ]

@@ -10,8 +10,10 @@ from dplib.evidence.findings import (
     Evidence,
     beside,
     counted,
-    from_imagenet,
+    seeds_in_words,
     sentences,
+    starts,
+    starts_counted,
 )
 from dplib.evidence.grids import grid, spread
 
@@ -38,12 +40,14 @@ def summary(evidence: Evidence) -> str:
     lines = "\n".join(f"- {s}" for s in sentences(evidence))
     asked = evidence.verdicts(QUESTIONS, "map", correct=False)
     told = [
-        f"- {c.text}: mAP {asked[c.id]} ({asked[c.id].seeds} seeds)"
+        f"- {c.text}: mAP {asked[c.id].stated} ({seeds_in_words([asked[c.id].seeds])})"
         for c in QUESTIONS
         if c.id in SHOWN and c.id in asked
     ]
+    rows = [row for n in (4, 6, 7) for row in beside(evidence, n).values()]
+    seeds = seeds_in_words([len(row["map"]) for row in rows])
     return (
-        f"\nPublished on Market-1501; ours on {evidence.name}, {_seeds(evidence)}, "
+        f"\nPublished on Market-1501; ours on {evidence.name}, {seeds}, "
         f"mean ± standard deviation:\n\n{_tables(evidence)}\n\n"
         "The paper's claims, with intervals over seeds and people, corrected by Holm's "
         f"procedure:\n\n{lines}\n\n"
@@ -55,18 +59,15 @@ def summary(evidence: Evidence) -> str:
 
 
 def further(evidence: Evidence) -> str:
-    """How many of the paper's differences have its sign from ImageNet weights."""
-    pretrained = [
-        d for c in CLAIMS if (d := from_imagenet(evidence, c, "map")) is not None
+    """The paper's differences between nets that start from ImageNet weights."""
+    pretrained = starts(evidence)
+    told = [
+        f"- {c.text}: mAP {d.stated} ({seeds_in_words([d.seeds])}; published "
+        f"{c.published[1]:+.2f})"
+        for c in CLAIMS
+        if c.published and (d := pretrained.get(c.id))
     ]
-    if not pretrained:
-        return "No training from ImageNet weights yet."
-    agree = sum(d.value > 0 for d in pretrained)
-    seeds = max(d.seeds for d in pretrained)
-    return (
-        f"From ImageNet weights (MobileNetV2, {seeds} seed{'s' * (seeds > 1)}), "
-        f"{agree} of {len(pretrained)} differences in mAP have the paper's sign."
-    )
+    return "\n\n".join([starts_counted(evidence), *(["\n".join(told)] if told else [])])
 
 
 def _tables(evidence: Evidence) -> str:
@@ -80,11 +81,3 @@ def _tables(evidence: Evidence) -> str:
             cells += [spread(mine[m]) if mine else "–" for m in MEASURES]
             rows.append([f"{number}", row, *cells])
     return grid(["table", "", "rank-1", "mAP", "ours: rank-1", "mAP"], rows)
-
-
-def _seeds(evidence: Evidence) -> str:
-    """The number of seeds in words: "3 to 5 seeds"."""
-    rows = [row for n in (4, 6, 7) for row in beside(evidence, n).values()]
-    counts = [len(row["map"]) for row in rows]
-    low, high = min(counts), max(counts)
-    return f"{low} to {high} seeds" if low < high else f"{low} seed{'s' * (low > 1)}"

@@ -23,9 +23,10 @@ from dplib.evidence.findings import (
     counted,
     interplay,
     sentences,
+    starts_counted,
     winners,
 )
-from dplib.evidence.resampling import Array
+from dplib.evidence.resampling import FEWEST, Array
 from dplib.evidence.variants import VARIANTS, Variant
 
 
@@ -100,7 +101,8 @@ def _claims(evidence: Evidence) -> list[str]:
         "Paired differences by seed; intervals by a bootstrap over seeds and pids, "
         "widened by Holm's procedure over the claims (the level stands beside the "
         "word). A claim is judged by mAP. *Confirmed*: the interval lies above 0; "
-        "*contrary*: below; *inconclusive*: it holds 0, or there is one seed only.",
+        "*contrary*: below; *inconclusive*: it holds 0. "
+        f"Fewer than {FEWEST} seeds get neither interval nor verdict.",
         grids.claims(evidence, CLAIMS),
         f"![{counted(evidence)}](evidence/claims.png)",
         "\n".join(f"- {s}" for s in sentences(evidence)),
@@ -131,7 +133,7 @@ def _questions(evidence: Evidence) -> list[str]:
     return [
         "## Questions of ours",
         "Looked at to find out why, each with an interval of 95 %, without correction: "
-        "no verdicts. The interval of a single seed is over people alone.",
+        f"no verdicts. Fewer than {FEWEST} seeds get no interval.",
         grids.claims(evidence, QUESTIONS, correct=False),
     ]
 
@@ -179,8 +181,9 @@ def _from_imagenet(evidence: Evidence) -> list[str]:
     return [
         "## From ImageNet weights (MobileNetV2)",
         grids.variants(evidence, names),
-        "Differences, intervals of 95 %, not corrected; those of one seed are over "
-        "people alone:",
+        starts_counted(evidence),
+        "The differences beside those from random weights, intervals of 95 %, not "
+        f"corrected; fewer than {FEWEST} seeds get none:",
         grids.starts_beside(evidence),
     ]
 

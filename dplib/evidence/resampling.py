@@ -23,6 +23,7 @@ from dplib.evaluation import Retrieval
 Array = NDArray[np.float64]
 SAMPLES = 20_000
 LEVEL = 0.95
+FEWEST = 3  # seeds that an interval or a verdict needs
 
 
 class IntervalError(DplibError):
@@ -102,14 +103,27 @@ class Difference(NamedTuple):
         return len(self.per_seed)
 
     @property
+    def enough(self) -> bool:
+        """Whether there are seeds enough for an interval and a verdict."""
+        return self.seeds >= FEWEST
+
+    @property
     def verdict(self) -> str:
         """confirmed, contrary, or inconclusive when the interval holds 0.
 
-        One seed says nothing of other trainings, whatever its interval.
+        One seed says nothing about other trainings, whatever its interval, and two say
+        hardly more: below ``FEWEST`` seeds there is no verdict.
         """
-        if self.seeds < 2 or self.low <= 0 <= self.high:
+        if not self.enough:
+            return "too few seeds"
+        if self.low <= 0 <= self.high:
             return "inconclusive"
         return "confirmed" if self.value > 0 else "contrary"
+
+    @property
+    def stated(self) -> str:
+        """The difference as a report states it: with an interval if seeds suffice."""
+        return str(self) if self.enough else f"{self.value:+.1f}"
 
     def __str__(self) -> str:
         return f"{self.value:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"

@@ -68,7 +68,7 @@ VARIANTS: tuple[Variant, ...] = (
     *(Variant(n, t, ("extra",), 3, {**_ID, "head": h}) for n, (t, h) in _HEADS.items()),
     *(Variant(n, t, ("global",), 5, c, cues="global") for n, t, c in _TABLE4),
     *(
-        Variant(f"{IMAGENET}{n}", t, ("imagenet",), 1, c, pretrained=True)
+        Variant(f"{IMAGENET}{n}", t, ("imagenet",), 5, c, pretrained=True)
         for n, t, c in (*_TABLE4, *_TABLE6)
     ),
 )

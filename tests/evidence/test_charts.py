@@ -50,9 +50,9 @@ def test_published_left_ours_right(number: int) -> None:
 
 def test_claims_stand_with_their_intervals() -> None:
     found = {
-        "parts": Difference(3, 1, 5, 0.01, 0.99, (2, 4)),
-        "lstm": Difference(-3, -5, -1, 0.01, 0.99, (-2, -4)),
-        "fm": Difference(1, -1, 3, 0.4, 0.95, (0, 2)),
+        "parts": Difference(3, 1, 5, 0.01, 0.99, (2, 3, 4)),
+        "lstm": Difference(-3, -5, -1, 0.01, 0.99, (-2, -3, -4)),
+        "fm": Difference(1, -1, 3, 0.4, 0.95, (0, 1, 2)),
     }
     fig = charts.claims(CLAIMS, found)
     (ax,) = fig.axes
@@ -66,6 +66,13 @@ def test_claims_stand_with_their_intervals() -> None:
     assert bars == [[1, 5], [-5, -1], [-1, 3]]
     with pytest.raises(DplibError, match="no claim has its runs yet"):
         charts.claims(CLAIMS, {})
+
+
+def test_a_claim_of_two_seeds_has_no_interval_to_draw() -> None:
+    found = {"parts": Difference(3, 1, 5, 0.01, 0.95, (2, 4))}
+    (ax,) = charts.claims(CLAIMS, found).axes
+    assert not ax.collections
+    assert 3 in [x for line in ax.lines for x in np.ravel(line.get_xdata())]
 
 
 def test_gaps_between_seeds() -> None:

@@ -74,11 +74,32 @@ def test_verdicts_of_a_large_a_reversed_and_no_difference() -> None:
     assert claims.verdicts([], PIDS) == {}
 
 
-def test_one_seed_is_inconclusive_whatever_its_interval() -> None:
-    made = [record("bgi", 0, [10.0] * 8), record("bgi_bpi", 0, [90.0] * 8)]
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_get_no_verdict_whatever_their_interval(seeds: int) -> None:
+    level = {"bgi": 10.0, "bgi_bpi": 90.0}
+    made = [record(v, s, [x] * 8) for v, x in level.items() for s in range(seeds)]
     found = claims.compare(made, PIDS, Side("bgi_bpi"), Side("bgi"))
     assert found.low > 0
-    assert found.verdict == "inconclusive"
+    assert found.verdict == "too few seeds"
+    assert (str(found), found.stated) == ("+80.0 [+80.0, +80.0]", "+80.0")
+
+
+def test_a_claim_of_too_few_seeds_does_not_widen_the_others() -> None:
+    """bgi_bpi_fc and bgi have three seeds, the others two: one claim is tested."""
+    level = {"bgi": 40, "bgi_bpi_fc": 60, "bgi_bpi": 60}
+    made = [
+        noisy(v, s, x)
+        for v, x in level.items()
+        for s in range(2 if v == "bgi_bpi" else 3)
+    ]
+    found = claims.verdicts(made, PIDS)
+    assert {id: (d.seeds, d.level) for id, d in found.items()} == {
+        "parts": (3, 0.95),
+        "blstm": (2, 0.95),
+        "lstm": (2, 0.95),
+    }
+    assert found["parts"].verdict == "confirmed"
+    assert found["parts"].stated == str(found["parts"])
 
 
 def test_the_claims_carry_the_published_differences() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from made_records import made
+from made_records import PIDS, made
 
 from dplib.evidence import grids
 from dplib.evidence.claims import Side
-from dplib.evidence.findings import Evidence
+from dplib.evidence.findings import Evidence, winners
 
 
 def test_a_table_says_published_measured_difference(few: Evidence) -> None:
@@ -42,3 +42,11 @@ def test_a_variant_has_its_means_losses_and_who_fell_asleep(few: Evidence) -> No
 
 def test_a_schedule_without_longer_runs_is_empty(few: Evidence) -> None:
     assert grids.schedules(few).count("\n") == 1
+
+
+def test_pairs_from_imagenet_are_told_apart_from_those_from_nothing() -> None:
+    runs = [made(v, s, 60) for v in ("bgi", "imagenet_bgi") for s in range(2)]
+    evidence = Evidence("toymarket", runs, {"layout": PIDS}, [])
+    rates = {m: winners(evidence, m) for m in ("rank1", "map")}
+    first, second = grids.one_seed(rates).splitlines()[2:]  # type: ignore[arg-type]
+    assert first.startswith("| BgI | ") and second.startswith("| BgI, from ImageNet | ")

@@ -110,8 +110,9 @@ def test_gains_from_imagenet_stand_beside_those_from_nothing(few: Evidence) -> N
     gain = claims.compare(both.records, PIDS, *sides)
     assert gain.seeds == 1 and len(rows) == 2  # claims blstm and fm
     assert rows[0].startswith("| BLSTM parts help the global branch | +5.11 |")
-    assert rows[0].endswith(f"{gain} (1) |")
+    assert rows[0].endswith(f"| {gain.value:+.1f} (1) |")  # one seed: no interval
     assert rows[0] in report.page(both)
     # BLSTM parts help; fc is made equal to fm, which is no gain
     assert "(MobileNetV2, 1 seed), 1 of 2 differences" in readme.summary(both)
+    assert f"global branch: mAP {gain.value:+.1f} (1 seed; publ" in readme.summary(both)
     assert "No training from ImageNet" in readme.summary(few)

@@ -70,8 +70,8 @@ def comparison_explorer(found: Evidence, *, cues: str = "layout") -> ipywidgets.
     """Choose two variants, a measure and the number of seeds; see the verdict.
 
     The slider counts the seeds that both have, and stays at all of them until it is
-    moved. With one seed the interval is over people alone, and the verdict says that
-    nothing can be concluded.
+    moved. With one seed the interval is over people alone; with one or two, the verdict
+    says that these are too few.
     """
     sides = choices(found, cues)
     names = list(sides)

@@ -123,8 +123,9 @@ def _on_ground(image: Image.Image) -> Image.Image:
 
 def _scaled(image: Image.Image, name: str) -> np.ndarray:
     """Values of more than 8 bits as uint8 [h, w]."""
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
     low, high = float(values.min()), float(values.max())
+    values = values.astype(np.float32)  # exact up to 24 bits, and half of float64
     tags: Any = getattr(image, "tag_v2", {})
     if image.mode == "F":
         # between the two ranges lies what would be all black or all white

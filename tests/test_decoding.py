@@ -8,6 +8,7 @@ import warnings
 import zlib
 from pathlib import Path
 
+import fuzz_images
 import numpy as np
 import pytest
 from PIL import Image
@@ -396,3 +397,31 @@ def test_a_damaged_picture_that_was_opened_elsewhere(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:900])
     with Image.open(file) as opened, pytest.raises(DplibError, match="the picture"):
         plots.as_array(opened)
+
+
+# --- damaged files by every way in ----------------------------------------------------
+
+
+def test_damaged_files_are_decoded_or_refused_by_name() -> None:
+    """A portion of what tools/fuzz_images.py does; see there."""
+    told: list[str] = []
+    assert fuzz_images.run(200, 7, told.append) == []
+    counts = {line[:-8].strip(): int(line[-8:]) for line in told if line[-1].isdigit()}
+    assert counts["decoded"] > 40 and counts["refused"] > 40
+    assert counts["decoded"] + counts["refused"] == 200
+
+
+def test_the_fuzzer_finds_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unnamed refusal, a foreign error and a way of its own are all noticed."""
+
+    def unnamed(path: Path, size: tuple[int, int]) -> None:
+        raise DplibError("something is wrong")
+
+    def foreign(path: Path, size: tuple[int, int]) -> None:
+        raise struct.error("unpack requires a buffer")
+
+    for fault, said in ((unnamed, "is not named"), (foreign, "struct.error")):
+        monkeypatch.setattr(transforms, "read_image", fault)
+        found = fuzz_images.run(12, 0, lambda line: None)
+        assert any("read_image" in f and said in f for f in found)
+        assert any("some ways decoded it, some refused it" in f for f in found)

@@ -38,10 +38,10 @@ class Names(NamedTuple):
 
         The published Market-1501 has one name that ends in .jpg.jpg.
         """
-        name = file
-        while name.suffix.lower() in scanning.SUFFIXES:
-            name = name.with_suffix("")
-        return self.expression.fullmatch(name.name)
+        name = file.name
+        while name.lower().endswith(scanning.SUFFIXES):
+            name = name.rpartition(".")[0]
+        return self.expression.fullmatch(name)
 
 
 MARKET = Names(

@@ -139,7 +139,7 @@ def split_rows(
     if test_share < 1 and len({s.pid for s in train}) < 2:
         raise DatasetError(
             f"{len(cams)} people at test_share={test_share} leave fewer than two to "
-            "train on; lower test_share, or take 1 to rank them all"
+            "train on; lower test_share=, or take 1 to rank them all"
         )
     return train, *query_of([s for s in samples if s.pid in test], rng)
 

@@ -22,7 +22,7 @@ from dplib.cli.options import (
     WithVal,
     root_folder,
 )
-from dplib.datasets import archives
+from dplib.datasets import archives, duplicates
 
 app = typer.Typer(
     help="Draw, find and verify data sets.", cls=words.Group, no_args_is_help=True
@@ -73,6 +73,11 @@ def verify(
     found = asked.load()
     # the library's own text, since lessons print it and its error ends with it, too
     print(datasets.verify(found))
+    alike = duplicates.same_pixels(found)
+    print(
+        duplicates.describe(found, alike, "pixel for pixel")
+        or "No image is a copy of another, pixel for pixel."
+    )
 
 
 @app.command()

@@ -219,7 +219,7 @@ class TrainingLog:
         """
         if not self.path.exists():
             return
-        advice = "choose another folder as `out`, or resume=False to start over"
+        advice = "choose another folder, or resume=False to start over"
         try:
             state = read(self.path).content
         except CheckpointError as e:

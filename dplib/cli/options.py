@@ -133,7 +133,7 @@ class Chosen(NamedTuple):
         """
         if self.name == "folder" and self.root is None:
             raise DplibError(
-                "--data folder: say which folder holds your own images: --root DIR"
+                "folder: your own images need --root DIR, the folder that holds them"
             )
         if self.split == "all":
             raise DplibError("--split all is for evaluate: give a number from 0 to 19")

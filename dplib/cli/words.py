@@ -25,6 +25,7 @@ from dplib import DplibError
 # Options with a name of their own: the Python phrase, the parameter that a command must
 # have, and the words for it.
 PHRASES = (
+    (r"choose another folder\b", "out", "choose another folder with --out"),
     (r"\blower lr\b", "lr", "lower --lr"),
     (r"unmatched='skip'", "skip_unmatched", "--skip-unmatched"),
     (r"data\.drop_single_images\(\)", "drop_single", "--drop-single"),

@@ -325,7 +325,7 @@ def _imagenet(name: str) -> Mapping[str, Tensor]:
     path = cached(name)
     otherwise = (
         f"With a connection elsewhere, fetch {path.name} and put it into "
-        f"{path.parent}, or pass its path as weights=…; weights=None trains from "
+        f"{path.parent}, or pass its path as weights=FILE; weights=None trains from "
         "random weights"
     )
     if bad := damage(name):

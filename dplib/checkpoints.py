@@ -72,7 +72,7 @@ def load(path: str | Path) -> DeepPerson:
         >>> load("toy").config["part_context"]
         'blstm'
     """
-    path = _find(path)
+    path = find(path)
     config, state = _parts(path, read(path))
     try:
         model = DeepPerson(**config)
@@ -184,7 +184,7 @@ def _identities(state: Mapping[str, Tensor], differ: list[str]) -> int:
     return found.pop() if theirs and len(found) == 1 else 0
 
 
-def _find(path: str | Path) -> Path:
+def find(path: str | Path) -> Path:
     """The file meant by ``path``; what exists in the folder comes before shipped names.
 
     Raises:

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,32 @@ def write(path: str | Path, content: str | bytes) -> Path:
     with replacing(path) as part:
         part.write_bytes(data)
     return path
+
+
+def check_writable(path: str | Path, *, folder: bool = False) -> None:
+    """Find out whether ``path`` could be written, before the work whose result it is.
+
+    Nothing is left behind: the trial is a nameless file in the nearest folder.
+
+    Args:
+        path: Where something will be written.
+        folder: Whether that is a folder of files; else it is one file.
+
+    Raises:
+        DplibError: It cannot; the message names ``path`` and the reason.
+    """
+    path = Path(path)
+    if path.exists() and path.is_dir() != folder:
+        kind, other = ("file", "folder") if folder else ("folder", "file")
+        raise DplibError(f"{path} is a {kind}; give the name of a {other}")
+    try:
+        nearest = next(p for p in (path, *path.absolute().parents) if p.exists())
+        with tempfile.TemporaryFile(
+            dir=path.parent if path.is_file() else nearest
+        ) as f:
+            f.write(b"-")
+    except OSError as e:
+        raise not_written(path, e) from e
 
 
 def clear(folder: Path) -> None:

@@ -262,10 +262,18 @@ def _jaccard(v: csr_array, q: int) -> Iterator[tuple[slice, Tensor]]:
         yield slice(s, e), 1 - c / (2 - c)
 
 
-def _check(
-    query: Descriptors, gallery: Descriptors, k1: int, k2: int, lambda_: float
-) -> None:
-    """Raise RerankingError for what ``k_reciprocal`` cannot work with."""
+def check_settings(images: int, k1: int, k2: int, lambda_: float) -> None:
+    """Refuse settings with which so many images cannot be re-ranked.
+
+    Args:
+        images: Queries and gallery images together.
+        k1: See ``k_reciprocal``, as are the others.
+        k2: Number of nearest images whose encodings are averaged.
+        lambda_: Weight of the original distance.
+
+    Raises:
+        RerankingError: A setting is out of its range, or there are too few images.
+    """
     for name, k in (("k1", k1), ("k2", k2)):
         if not isinstance(k, int) or k < 1:
             raise RerankingError(f"{name}={k!r}: give a whole number of at least 1")
@@ -273,6 +281,17 @@ def _check(
         raise RerankingError(
             f"lambda_={lambda_!r}: the original distance's share is between 0 and 1"
         )
+    if images < max(k1 + 1, k2):
+        raise RerankingError(
+            f"k1={k1} and k2={k2} need {max(k1 + 1, k2)} images, queries and gallery "
+            f"hold {images} together; give a smaller k1= or k2=, or more images"
+        )
+
+
+def _check(
+    query: Descriptors, gallery: Descriptors, k1: int, k2: int, lambda_: float
+) -> None:
+    """Raise RerankingError for what ``k_reciprocal`` cannot work with."""
     for name, d in (("query", query), ("gallery", gallery)):
         if d.features.ndim != 2 or not d.features.numel():
             raise RerankingError(
@@ -280,9 +299,4 @@ def _check(
                 "image, at least one"
             )
     check_pair(query, gallery, RerankingError)
-    images = len(query.features) + len(gallery.features)
-    if images < max(k1 + 1, k2):
-        raise RerankingError(
-            f"k1={k1} and k2={k2} need {max(k1 + 1, k2)} images, queries and gallery "
-            f"hold {images} together; give a smaller k1 or k2, or more images"
-        )
+    check_settings(len(query.features) + len(gallery.features), k1, k2, lambda_)

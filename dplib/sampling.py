@@ -31,8 +31,12 @@ class PKSampler:
         classes, inverse = np.unique(np.asarray(labels), return_inverse=True)
         if p > len(classes):
             raise DplibError(
-                f"PK sampling with P={p}: the training set has {len(classes)} pids; "
-                f"take P ≤ {len(classes)}"
+                f"PK sampling with P={p}: the training set has {len(classes)} people; "
+                + (
+                    f"take p={len(classes)} or less"
+                    if len(classes) > 1
+                    else "training needs at least two"
+                )
             )
         self.p, self.k, self.seed, self.epoch = p, k, seed, 0
         order = np.argsort(inverse, kind="stable")

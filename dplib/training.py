@@ -228,11 +228,18 @@ def train(
 def _pids(data: ReIDData) -> list[int]:
     """Pids of the training images; DplibError if one of them has one image only."""
     pids = [s.pid for s in data.train]
+    if not pids:
+        raise DplibError(
+            f"{data.name} at {data.root} has no training images; evaluate on it, or "
+            "give a split with people to train on"
+        )
     lone = sorted(pid for pid, n in Counter(pids).items() if n == 1)
     if lone:
+        first = next(s.path for s in data.train if s.pid == lone[0])
         raise DplibError(
-            f"{data.name}: {len(lone)} training pids have one image only, the "
-            f"first is {lone[0]}; such an image is its own only positive. Train on "
-            "data.drop_single_images()"
+            f"{data.name}: {len(lone):,} of {len(set(pids)):,} people to train on have "
+            f"one image only, the first is {data.pid_names.get(lone[0], lone[0])!r} "
+            f"({first}); such an image is its own only positive. Leave them out with "
+            "data.drop_single_images(), or add images of them"
         )
     return pids

@@ -89,7 +89,7 @@ def test_every_image_is_drawn_in_time() -> None:
 
 
 def test_p_larger_than_the_pids_says_how_many_there_are() -> None:
-    with pytest.raises(DplibError, match=r"P=3.*2 pids; take P ≤ 2"):
+    with pytest.raises(DplibError, match=r"P=3.*2 people; take p=2 or less"):
         PKSampler([5, 5, 9, 9], 3, 2)
 
 

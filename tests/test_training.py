@@ -522,7 +522,8 @@ def test_killed_while_saving_keeps_the_last_checkpoint(
 def test_a_pid_with_one_image(tiny: Preset, market: ReIDData, tmp_path: Path) -> None:
     lone = replace(market, train=market.train[5:])
     with pytest.raises(
-        DplibError, match=r"1 training pids have one image.*is 2;.*drop_single_images"
+        DplibError,
+        match=r"1 of 8 people .*one image only, the first is 2 .*drop_single_images",
     ):
         quiet(tiny, lone, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -530,7 +531,7 @@ def test_a_pid_with_one_image(tiny: Preset, market: ReIDData, tmp_path: Path) ->
 
 
 def test_p_larger_than_the_pids(tiny: Preset, market: ReIDData, tmp_path: Path) -> None:
-    with pytest.raises(DplibError, match=r"P=9: the training set has 8 pids; take"):
+    with pytest.raises(DplibError, match=r"P=9: the training set has 8 people; take"):
         quiet(replace(tiny, p=9), market, tmp_path)
     assert not list(tmp_path.iterdir())
 

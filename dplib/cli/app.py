@@ -5,10 +5,20 @@ import sys
 import typer
 
 from dplib import DplibError
-from dplib.cli import data, doctor, evaluation, experiments, lessons, training
+from dplib.cli import (
+    data,
+    doctor,
+    evaluation,
+    experiments,
+    lessons,
+    streams,
+    training,
+    words,
+)
 
 app = typer.Typer(
     help="Deep-Person in notebooks: learn, train and use person re-identification.",
+    cls=words.Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,6 +31,7 @@ app.add_typer(data.app, name="data", rich_help_panel="Data and set-up")
 
 def main() -> None:
     """Run the command line; a DplibError is one clear message and exit code 1."""
+    streams.make_safe()
     try:
         app()
     except DplibError as e:

@@ -7,19 +7,26 @@ from typing import Annotated
 import typer
 
 from dplib import DplibError, datasets, toymarket
-from dplib.cli import doctor
+from dplib.cli import doctor, words
 from dplib.cli.options import (
+    MOST,
+    MOST_SEEDS,
+    MOST_WORKERS,
+    Chosen,
     Csv,
     KindOption,
     Pattern,
     Root,
     Split,
-    load_data,
+    TestShare,
+    WithVal,
     root_folder,
 )
-from dplib.datasets import archives
+from dplib.datasets import archives, duplicates
 
-app = typer.Typer(help="Draw, find and verify data sets.", no_args_is_help=True)
+app = typer.Typer(
+    help="Draw, find and verify data sets.", cls=words.Group, no_args_is_help=True
+)
 
 
 class Cues(StrEnum):
@@ -44,6 +51,8 @@ def verify(
     split: Split = None,
     csv: Csv = None,
     pattern: Pattern = None,
+    test_share: TestShare = None,
+    with_val: WithVal = None,
 ) -> None:
     """Compare a data set with its published counts."""
     where = root_folder(root)
@@ -52,9 +61,23 @@ def verify(
         raise DplibError(
             f"ToyMarket is not in {where} yet: python -m dplib data toymarket draws it."
         )
-    found = load_data(name, root, kind=kind, split=split, csv=csv, pattern=pattern)
+    asked = Chosen(
+        *(name, root),
+        kind=kind,
+        split=split,
+        csv=csv,
+        pattern=pattern,
+        test_share=test_share,
+        with_val=with_val,
+    )
+    found = asked.load()
     # the library's own text, since lessons print it and its error ends with it, too
     print(datasets.verify(found))
+    alike = duplicates.same_pixels(found)
+    print(
+        duplicates.describe(found, alike, "pixel for pixel")
+        or "No image is a copy of another, pixel for pixel."
+    )
 
 
 @app.command()
@@ -74,13 +97,27 @@ def unpack(
 @app.command("toymarket")
 def draw(
     root: Root = None,
-    train_pids: Annotated[int, typer.Option(help="Number of people to train on")] = 600,
-    test_pids: Annotated[int, typer.Option(help="Number of people to rank")] = 200,
+    train_pids: Annotated[
+        int, typer.Option(min=2, max=MOST, help="Number of people to train on")
+    ] = 600,
+    test_pids: Annotated[
+        int, typer.Option(min=1, max=MOST, help="Number of people to rank")
+    ] = 200,
     seed: Annotated[
-        int, typer.Option(help="The same seed gives the same files, byte for byte")
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_SEEDS,
+            help="The same seed gives the same files, byte for byte",
+        ),
     ] = 0,
     workers: Annotated[
-        int | None, typer.Option(help="Number of processes; default: one per core")
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_WORKERS,
+            help="Number of processes; default: one per core",
+        ),
     ] = None,
     cues: Annotated[
         Cues,

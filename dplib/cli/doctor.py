@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import typer
 
 from dplib import DplibError, __version__, backbones, datasets, workspace
-from dplib.cli import tables
+from dplib.cli import tables, words
 from dplib.cli.options import Root
 from dplib.datasets import cuhk03
 
@@ -35,7 +35,7 @@ HOW_TO_GET = {
     "cuhk03": "ask its authors for cuhk-03.mat, research only; see data/README.md",
     "cuhk03np": "CUHK03 and its authors' split files; see data/README.md",
     "msmt17": "ask its authors, research only; see data/README.md",
-    "folder": "datasets.load('folder', DIR), with DIR/person/camera_anything.jpg",
+    "folder": "--data folder --root DIR, with DIR/person/camera_anything.jpg",
 }
 # folders that show that somebody has begun to put a set there
 TRACES = {
@@ -179,9 +179,10 @@ def find_data(name: str, root: Path) -> Finding:
     except DplibError as e:
         there = any(f for trace in TRACES.get(name, ()) for f in root.glob(trace))
         if there:
-            return Finding(False, name, str(e))
-        near = "has its layout" in str(e)
-        return Finding(None, name, str(e) if near else f"not in {root}", how)
+            return Finding(False, name, words.here(e, "data", "verify"))
+        said = words.here(e, "data", "verify")
+        near = "has its layout" in said
+        return Finding(None, name, said if near else f"not in {root}", how)
     people = len(data.labels)
     text = (
         f"{data.root}: {len(data.train):,} training images of {people:,} people, "

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dplib import DplibError, files
 from dplib.cli.options import (
+    MOST,
+    MOST_SEEDS,
+    Chosen,
     Csv,
     Data,
     Device,
@@ -18,11 +21,16 @@ from dplib.cli.options import (
     Pattern,
     Root,
     Split,
+    TestShare,
     ValPids,
-    load_data,
+    WithVal,
+    finite,
 )
 from dplib.datasets import scanning
 from dplib.samples import Sample
+
+if TYPE_CHECKING:
+    from dplib.evaluation import Retrieval
 
 app = typer.Typer()
 
@@ -36,18 +44,28 @@ Checkpoint = Annotated[
 Seed = Annotated[
     int,
     typer.Option(
-        help="Seed of --val-pids, as in training, and of gallery draws and intervals"
+        min=0,
+        max=MOST_SEEDS,
+        help="Seed of --val-pids, as in training, and of gallery draws and intervals",
     ),
 ]
 MultiQuery = Annotated[
     bool, typer.Option(help="Multiple query as well (needs gt_bbox)")
 ]
 Rerank = Annotated[bool, typer.Option(help="k-reciprocal re-ranking as well")]
-K1 = Annotated[int, typer.Option(help="Re-ranking: number of neighbours")]
-K2 = Annotated[int, typer.Option(help="Re-ranking: neighbours of the query expansion")]
+K1 = Annotated[int, typer.Option(min=1, help="Re-ranking: number of neighbours")]
+K2 = Annotated[
+    int, typer.Option(min=1, help="Re-ranking: neighbours of the query expansion")
+]
 Lambda = Annotated[
     float,
-    typer.Option("--lambda", help="Re-ranking: share of the original distance"),
+    typer.Option(
+        "--lambda",
+        min=0,
+        max=1,
+        callback=finite,
+        help="Re-ranking: share of the original distance",
+    ),
 ]
 SkipUnmatched = Annotated[
     bool, typer.Option(help="Leave out queries that have no true match")
@@ -57,7 +75,7 @@ Lists = Annotated[
     typer.Option(help="Write the ranked lists into this new folder", metavar="DIR"),
 ]
 Pictures = Annotated[
-    int | None, typer.Option(help="Queries to draw in --lists; default: all")
+    int | None, typer.Option(min=0, help="Queries to draw in --lists; default: all")
 ]
 MetricsJson = Annotated[
     Path | None, typer.Option(help="Write the metrics here as well")
@@ -91,6 +109,8 @@ def evaluate(
     split: Split = None,
     csv: Csv = None,
     pattern: Pattern = None,
+    test_share: TestShare = None,
+    with_val: WithVal = None,
     features: Annotated[Feature, typer.Option(help="Which features")] = Feature.fm,
     metric: Annotated[Metric, typer.Option(help="How to compare")] = Metric.euclidean,
     multi_query: MultiQuery = False,
@@ -100,7 +120,7 @@ def evaluate(
     lambda_: Lambda = 0.3,
     skip_unmatched: SkipUnmatched = False,
     lists: Lists = None,
-    top: Annotated[int, typer.Option(help="Images in each list")] = 50,
+    top: Annotated[int, typer.Option(min=1, max=MOST, help="Images in each list")] = 50,
     pictures: Pictures = None,
     metrics_json: MetricsJson = None,
 ) -> None:
@@ -111,30 +131,42 @@ def evaluate(
     from dplib import checkpoints
     from dplib.cli import measuring, ranked_lists
 
+    numbers = [str(i) for i in range(20)] if split == "all" else [split]
+    paths = [checkpoint.replace("{split}", number or "") for number in numbers]
     _check(checkpoint, split, lists)
+    if lists:
+        files.check_writable(lists, folder=True)
+    if metrics_json:
+        files.check_writable(metrics_json)
+    for path in paths:
+        checkpoints.find(path)
     wanted = measuring.Settings(
         *(device, features.value, metric.value, seed, skip_unmatched, multi_query),
         rerank=(k1, k2, lambda_) if rerank else None,
     )
-    given: dict[str, Any] = {"val_pids": val_pids, "seed": seed, "kind": kind}
-    given |= {"csv": csv, "pattern": pattern}
-    results = []
-    for number in map(str, range(20)) if split == "all" else [split]:
-        path = checkpoint.replace("{split}", number or "")
+    asked = Chosen(
+        *(data, root, val_pids, seed, kind, None),
+        *(csv, pattern, test_share, with_val),
+    )
+    results: list[dict[str, Retrieval]] = []
+    for number, path in zip(numbers, paths, strict=True):
         net = checkpoints.load(path)
-        found = load_data(data, root, split=number, **given)
-        results.append(measuring.measure(net, found, wanted))
-        measuring.show(found, path, results[-1], seed)
+        found = asked._replace(split=number).load()
+        results.append({})
+        try:
+            measuring.measure(net, found, wanted, results[-1])
+        finally:  # an error, or Ctrl-C, does not take with it what is measured
+            measuring.show(found, path, results[-1], seed)
     if split == "all":
         measuring.show_means(results)
-    if lists:
-        name, of = measuring.last(results[-1], found)
-        where = ranked_lists.write(*of, lists, top=top, pictures=pictures)
-        print(f"Lists of {name}: {where}")
     if metrics_json:
         record = measuring.record(checkpoint, found, results, seed)
         files.write(metrics_json, json.dumps(record, indent=1) + "\n")
         print(f"Written: {metrics_json}")
+    if lists:
+        name, of = measuring.last(results[-1], found)
+        where = ranked_lists.write(*of, lists, top=top, pictures=pictures)
+        print(f"Lists of {name}: {where}")
 
 
 def _check(checkpoint: str, split: str | None, lists: Path | None) -> None:
@@ -147,7 +179,9 @@ def _check(checkpoint: str, split: str | None, lists: Path | None) -> None:
     if split == "all" and lists:
         raise DplibError("--lists shows one split: give its number to --split")
     if lists and lists.exists():
-        raise DplibError(f"{lists} exists: name a folder that does not, or remove it")
+        raise DplibError(
+            f"--lists {lists} exists: name a folder that does not, or remove it"
+        )
 
 
 @app.command(rich_help_panel="Train and use")
@@ -167,6 +201,7 @@ def describe(
 
     if out.suffix != ".npz":
         raise DplibError(f"{out}: descriptors are written as .npz; name it so.")
+    files.check_writable(out)
     paths = [p for image in images for p in _images(image)]
     net = checkpoints.load(checkpoint)
     found = descriptors.extract(net, [Sample(p, -1, -1) for p in paths], device=device)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dplib import DplibError, files, workspace
-from dplib.cli import tables
-from dplib.cli.options import Device, Root, base, root_folder
+from dplib.cli import tables, words
+from dplib.cli.options import MOST, MOST_WORKERS, Device, Root, base, root_folder
 
 if TYPE_CHECKING:
     from dplib.evidence.runs import Run
@@ -32,11 +32,15 @@ Tables = Annotated[
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(min=1, help="Number of seeds of each variant; default: as planned"),
+    typer.Option(
+        min=1, max=MOST, help="Number of seeds of each variant; default: as planned"
+    ),
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(min=1, help="Instead of the recipe's, for a trial; with --results"),
+    typer.Option(
+        min=1, max=MOST, help="Instead of the recipe's, for a trial; with --results"
+    ),
 ]
 Weights = Annotated[
     Path | None,
@@ -63,8 +67,12 @@ def ablate(
     data: Benchmark = "toymarket",
     table: Tables = None,
     seeds: Seeds = None,
-    workers: Annotated[int, typer.Option(min=1, help="Runs at a time")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each run")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, help="Runs at a time")
+    ] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, help="Threads of each run")
+    ] = 1,
     epochs: Epochs = None,
     weights: Weights = None,
     runs: Runs = None,
@@ -130,7 +138,7 @@ def _make_all(left: list[Run], workers: int) -> tuple[int, int]:
                 if not isinstance(made, dict):
                     failed += 1
                     run, error = made
-                    print(f"{run.job.folder} FAILED: {error}", flush=True)
+                    print(f"{run.job.folder} FAILED: {words.here(error)}", flush=True)
                     continue
                 done += 1
                 undone, m = len(left) - done - failed, made["measures"]["fm"]
@@ -154,7 +162,9 @@ def robustness(
     ] = None,
     results: Results = None,
     root: Root = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that draw")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, help="Processes that draw")
+    ] = 2,
 ) -> None:
     """Measure the finished runs against occlusion, blur, box shift and clutter.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,27 +43,30 @@ class Settings:
     rerank: tuple[int, int, float] | None = None  # k1, k2, lambda
 
 
-def measure(net: DeepPerson, data: ReIDData, wanted: Settings) -> dict[str, Retrieval]:
+def measure(
+    net: DeepPerson,
+    data: ReIDData,
+    wanted: Settings,
+    results: dict[str, Retrieval] | None = None,
+) -> dict[str, Retrieval]:
     """Describe the images, and evaluate each way of asking that is wanted.
+
+    Args:
+        net: The model.
+        data: The data set.
+        wanted: How to evaluate.
+        results: Where each result is put as soon as there is one, so that the caller
+            has them when a later one fails.
 
     Returns:
         The results by name: ``SINGLE`` first, then ``MULTIPLE`` and ``RERANKED`` where
         the settings ask for them.
 
     Raises:
-        DplibError: The data set has no images for multiple query, or a protocol that
-            cannot be re-ranked.
+        DplibError: See ``check``, which comes before the work.
     """
-    if wanted.multi_query and not data.multi_query:
-        raise DplibError(
-            f"--multi-query: {data.name} has no images for it (Market-1501 has them in "
-            "gt_bbox)"
-        )
-    if wanted.rerank and data.protocol == "cuhk03":
-        raise DplibError(
-            "--rerank: CUHK03's old protocol ranks one image a person, re-ranking "
-            "needs the whole gallery; take --data cuhk03np"
-        )
+    check(data, wanted)
+    results = {} if results is None else results
 
     def describe(samples: Sequence[Sample]) -> Descriptors:
         device, kind = wanted.device, wanted.features
@@ -82,7 +86,7 @@ def measure(net: DeepPerson, data: ReIDData, wanted: Settings) -> dict[str, Retr
     query = describe(data.query)
     # in CUHK03 both views query
     gallery = query if data.gallery == data.query else describe(data.gallery)
-    results = {SINGLE: rank(query, gallery)}
+    results[SINGLE] = rank(query, gallery)
     if wanted.multi_query:
         several = evaluation.multiple_query(query, describe(data.multi_query))
         results[MULTIPLE] = rank(several, gallery)
@@ -93,8 +97,72 @@ def measure(net: DeepPerson, data: ReIDData, wanted: Settings) -> dict[str, Retr
     return results
 
 
+def check(data: ReIDData, wanted: Settings) -> None:
+    """Refuse what cannot be measured, before the images are described.
+
+    Raises:
+        DplibError: There is no query, one has no true match, a query has no box for
+            multiple query, or the set cannot be re-ranked with these settings.
+    """
+    if not data.query or not data.gallery:
+        raise DplibError(f"{data.name} at {data.root} has no query or no gallery")
+    if not wanted.skip_unmatched:
+        _check_matches(data)
+    if wanted.multi_query:
+        _check_boxes(data)
+    if not wanted.rerank:
+        return
+    if data.protocol == "cuhk03":
+        raise DplibError(
+            "--rerank: CUHK03's old protocol ranks one image a person, re-ranking "
+            "needs the whole gallery; take --data cuhk03np"
+        )
+    images = len(data.query) + sum(s.pid != JUNK for s in data.gallery)
+    reranking.check_settings(images, *wanted.rerank)
+
+
+def _check_matches(data: ReIDData) -> None:
+    views: dict[int, set[int]] = defaultdict(set)
+    for s in data.gallery:
+        views[s.pid].add(s.camid)
+    alone = [q for q in data.query if not views[q.pid] - {q.camid}]
+    if alone:
+        raise DplibError(
+            f"{len(alone):,} of {len(data.query):,} queries have no true match: the "
+            "gallery has no image of their person from another camera. The first is "
+            f"{alone[0].path}, {_person(data, alone[0])}. Leave such queries out with "
+            "--skip-unmatched, or add images of these people"
+        )
+
+
+def _check_boxes(data: ReIDData) -> None:
+    if not data.multi_query:
+        raise DplibError(
+            f"--multi-query: {data.name} has no images for it (Market-1501 has them in "
+            "gt_bbox)"
+        )
+    boxes = {(s.pid, s.camid) for s in data.multi_query}
+    bare = [q for q in data.query if (q.pid, q.camid) not in boxes]
+    if bare:
+        raise DplibError(
+            f"--multi-query: {len(bare):,} of {len(data.query):,} queries have no "
+            f"image of their person from their camera in gt_bbox; the first is "
+            f"{bare[0].path}, {_person(data, bare[0])}"
+        )
+
+
+def _person(data: ReIDData, sample: Sample) -> str:
+    """Who is on it, under the name that the user gave."""
+    return f"person {data.pid_names.get(sample.pid, sample.pid)!r}"
+
+
 def show(data: ReIDData, path: str, results: dict[str, Retrieval], seed: int) -> None:
-    """Print what was ranked by which checkpoint, whether it is a test, the results."""
+    """Print what was ranked by which checkpoint, whether it is a test, the results.
+
+    Nothing is printed when there are none yet.
+    """
+    if SINGLE not in results:
+        return
     first = results[SINGLE]
     people = len(first.pids.unique())
     print(

@@ -1,13 +1,37 @@
 """Options that several commands share, and what they mean."""
 
+from __future__ import annotations
+
+import math
+import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from dplib import DplibError, datasets, workspace
 from dplib.samples import ReIDData
+
+MOST_SEEDS = 2**32 - 1  # what every generator takes
+MOST = 1_000_000  # of people, epochs, images in a list: beyond it is a slip of the hand
+MOST_WORKERS = 256
+
+
+def finite(value: float | None) -> float | None:
+    """The callback of options that are real numbers: neither NaN nor infinite."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
+def split_number(value: str | None) -> str | None:
+    """The callback of --split: all, or one of CUHK03's 20 splits."""
+    known = [str(i) for i in range(20)]
+    if value not in (None, "all", *known):
+        raise DplibError(f"--split {value}: expected a number from 0 to 19, or all")
+    return value
+
 
 Root = Annotated[
     Path | None,
@@ -24,7 +48,12 @@ Data = Annotated[
     ),
 ]
 ValPids = Annotated[
-    int, typer.Option(help="Number of training people to hold out and rank instead")
+    int,
+    typer.Option(
+        min=0,
+        max=MOST,
+        help="Number of training people to hold out and rank instead",
+    ),
 ]
 
 
@@ -40,7 +69,10 @@ KindOption = Annotated[
 ]
 Split = Annotated[
     str | None,
-    typer.Option(help="CUHK03, old protocol: 0 to 19; evaluate takes all as well"),
+    typer.Option(
+        callback=split_number,
+        help="CUHK03, old protocol: 0 to 19; evaluate takes all as well",
+    ),
 ]
 Csv = Annotated[
     Path | None,
@@ -49,6 +81,19 @@ Csv = Annotated[
 Pattern = Annotated[
     str | None,
     typer.Option(help="Own folder: regular expression with groups pid and camid"),
+]
+TestShare = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        callback=finite,
+        help="Own folder: share of the people to draw for the test; default: 0.5",
+    ),
+]
+WithVal = Annotated[
+    bool | None,
+    typer.Option(help="MSMT17: train on the validation list as well; default: yes"),
 ]
 
 
@@ -62,25 +107,56 @@ def base() -> Path:
     return workspace.checkout() or Path.cwd()
 
 
-def load_data(
-    name: str,
-    root: Path | None,
-    *,
-    val_pids: int = 0,
-    seed: int = 0,
-    kind: Kind | None = None,
-    split: str | None = None,
-    csv: Path | None = None,
-    pattern: str | None = None,
-) -> ReIDData:
-    """``datasets.load`` with those options that were given."""
-    given: dict[str, Any] = {"kind": kind and kind.value, "csv": csv}
-    given |= {"pattern": pattern}
-    if split is not None:
-        if not split.isdecimal():
-            raise DplibError(f"--split {split}: expected a number from 0 to 19")
-        given["split"] = int(split)
-    protocol = {k: v for k, v in given.items() if v is not None}
-    return datasets.load(
-        name, root_folder(root), val_pids=val_pids, seed=seed, **protocol
-    )
+_OWN = ("csv", "pattern", "test_share", "with_val")  # handed on as they are
+
+
+class Chosen(NamedTuple):
+    """The data set that a command's options name."""
+
+    name: str
+    root: Path | None
+    val_pids: int = 0
+    seed: int = 0
+    kind: Kind | None = None
+    split: str | None = None
+    csv: Path | None = None
+    pattern: str | None = None
+    test_share: float | None = None
+    with_val: bool | None = None
+
+    def load(self) -> ReIDData:
+        """``datasets.load`` with those options that were given.
+
+        Raises:
+            DplibError: The options do not fit each other, or what ``datasets.load``
+                raises.
+        """
+        if self.name == "folder" and self.root is None:
+            raise DplibError(
+                "folder: your own images need --root DIR, the folder that holds them"
+            )
+        if self.split == "all":
+            raise DplibError("--split all is for evaluate: give a number from 0 to 19")
+        own = {k: getattr(self, k) for k in _OWN}
+        given: dict[str, Any] = own | {
+            "kind": self.kind and self.kind.value,
+            "split": None if self.split is None else int(self.split),
+        }
+        return datasets.load(
+            self.name,
+            root_folder(self.root),
+            val_pids=self.val_pids,
+            seed=self.seed,
+            **{k: v for k, v in given.items() if v is not None},
+        )
+
+    def words(self) -> str:
+        """The options that choose this data set again."""
+        words = ["--data", self.name]
+        for key, value in self._asdict().items():
+            option = key.replace("_", "-")
+            if key == "with_val" and value is not None:
+                words.append(f"--{option}" if value else f"--no-{option}")
+            elif key != "name" and value:
+                words += [f"--{option}", str(value)]
+        return shlex.join(words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,9 @@ import typer
 
 from dplib import files
 from dplib.cli.options import (
+    MOST,
+    MOST_SEEDS,
+    Chosen,
     Csv,
     Data,
     Device,
@@ -18,9 +22,11 @@ from dplib.cli.options import (
     Pattern,
     Root,
     Split,
+    TestShare,
     ValPids,
+    WithVal,
     base,
-    load_data,
+    finite,
 )
 from dplib.evidence import provenance
 from dplib.samples import ReIDData
@@ -34,23 +40,68 @@ app = typer.Typer()
 Out = Annotated[
     Path | None, typer.Option(help="Checkpoint and log; default: runs/PRESET")
 ]
-Epochs = Annotated[int | None, typer.Option(help="In place of the preset's")]
-Seed = Annotated[int, typer.Option(help="Seed of weights, batches and augmentation")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, max=MOST, help="In place of the preset's")
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        min=0, max=MOST_SEEDS, help="Seed of weights, batches and augmentation"
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Go on from the checkpoint in the folder, if any")
 ]
 Weights = Annotated[
     str | None, typer.Option(help="FILE, imagenet or none, in place of the preset's")
 ]
+P = Annotated[
+    int | None,
+    typer.Option("--p", min=2, max=MOST, help="People in a batch, if not the preset's"),
+]
+K = Annotated[
+    int | None,
+    typer.Option("--k", min=2, max=MOST, help="Images of each, if not the preset's"),
+]
+Lr = Annotated[
+    float | None,
+    typer.Option(
+        "--lr",
+        min=1e-12,
+        max=1e3,
+        callback=finite,
+        help="Learning rate, if not the preset's",
+    ),
+]
+ClipNorm = Annotated[
+    float | None,
+    typer.Option(
+        min=1e-12,
+        callback=finite,
+        help="Longest gradient, if not the preset's",
+    ),
+]
+Head = Annotated[
+    str | None,
+    typer.Option(help="bn, linear or authors: the heads, if not the preset's"),
+]
+DropSingle = Annotated[
+    bool,
+    typer.Option("--drop-single", help="Train without people who have one image"),
+]
 Export = Annotated[
     Path | None,
     typer.Option(help="Write the whole model here, with a record of its metrics"),
 ]
+_NAMED = 10  # people that a message names
 
 
 @app.command(rich_help_panel="Train and use")
 def train(
-    preset: Annotated[str, typer.Argument(help="toy, market-cpu, paper or authors")],
+    preset: Annotated[
+        str,
+        typer.Argument(help="toy, market-cpu, toy-imagenet, paper or authors"),
+    ],
     data: Data = "toymarket",
     root: Root = None,
     out: Out = None,
@@ -59,23 +110,40 @@ def train(
     device: Device = "auto",
     resume: Resume = True,
     weights: Weights = None,
+    p: P = None,
+    k: K = None,
+    lr: Lr = None,
+    clip_norm: ClipNorm = None,
+    head: Head = None,
     val_pids: ValPids = 0,
     kind: KindOption = None,
     split: Split = None,
     csv: Csv = None,
     pattern: Pattern = None,
+    test_share: TestShare = None,
+    with_val: WithVal = None,
+    drop_single: DropSingle = False,
     export: Export = None,
 ) -> None:
     """Train a preset; Ctrl-C saves, and the same command goes on from there."""
     from dplib import presets, training
 
-    recipe = presets.get(preset)
+    changes = {"p": p, "k": k, "lr": lr, "clip_norm": clip_norm, "head": head}
+    changed: dict[str, Any] = {n: v for n, v in changes.items() if v is not None}
+    recipe = replace(presets.get(preset), **changed)
     start = {None: "preset", "none": None}.get(weights, weights)
-    # the seed draws the people of --val-pids and of an unsplit folder, too
-    given: dict[str, Any] = {"val_pids": val_pids, "seed": seed, "kind": kind}
-    given |= {"split": split, "csv": csv, "pattern": pattern}
-    found = load_data(data, root, **given)
     folder = out or base() / "runs" / preset
+    files.check_writable(folder, folder=True)
+    if export is not None:
+        files.check_writable(export.with_suffix(".safetensors"))
+    # the seed draws the people of --val-pids and of an unsplit folder, too
+    asked = Chosen(
+        *(data, root, val_pids, seed, kind, split),
+        *(csv, pattern, test_share, with_val),
+    )
+    found = asked.load()
+    if drop_single:
+        found = _without_single_images(found)
     how: dict[str, Any] = {"seed": seed, "resume": resume, "device": device}
     how |= {"epochs": epochs, "weights": start}
     result = training.train(recipe, found, folder, **how)
@@ -89,6 +157,7 @@ def train(
     record = {
         **provenance.record(seed, found.name, found.root),
         "preset": preset,
+        **({"changes": changed} if changed else {}),
         "iterations": len(result.history),
         "seconds": round(result.seconds),
         "clipped share": round(result.clipped_share, 4),
@@ -98,10 +167,23 @@ def train(
     if export is not None:
         _export(result.model, found, device, export, record)
         return
-    words = [str(folder), "--data", data]
-    for key, value in {"root": root, **given}.items():
-        words += [f"--{key.replace('_', '-')}", str(value)] if value else []
-    print(f"Evaluate it: python -m dplib evaluate {shlex.join(words)}")
+    again = f"{shlex.quote(str(folder))} {asked.words()}"
+    if found.query:
+        print(f"Evaluate it: python -m dplib evaluate {again}")
+
+
+def _without_single_images(data: ReIDData) -> ReIDData:
+    """``data`` without those training people; what is left out is printed."""
+    kept = data.drop_single_images()
+    left = sorted(set(data.labels) - set(kept.labels))
+    if left:
+        names = [data.pid_names.get(pid, str(pid)) for pid in left]
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        print(
+            f"Left out of training: {len(left):,} of {len(data.labels):,} people, who "
+            f"have one image: {', '.join(names[:_NAMED])}{more}"
+        )
+    return kept
 
 
 def _export(

@@ -76,8 +76,8 @@ def load(
     """
     known = protocol_keywords(name)
     if wrong := [k for k in protocol if k not in known]:
-        takes = f"takes {', '.join(known)}" if known else "takes none"
-        raise DatasetError(f"unknown keyword {wrong[0]!r} for {name}: it {takes}")
+        takes = f"takes {', '.join(f'{k}=' for k in known)}" if known else "takes none"
+        raise DatasetError(f"{wrong[0]}= is not for {name}: it {takes}")
     if name == "folder":
         protocol["seed"] = seed
     data = _people_only(_LOADERS[name](Path(root), **protocol))

@@ -16,9 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from dplib import files
-from dplib.datasets import own_rows
+from dplib.datasets import duplicates, own_rows
 from dplib.datasets.verification import counts
 from dplib.samples import DISTRACTOR, JUNK, DatasetError, ReIDData, Sample
+
+_LISTED = 12  # cameras that are named one by one
+_FEW = 0.1  # a share of the people that makes a camera doubtful, where there are many
 
 
 def load(
@@ -71,6 +74,9 @@ def load(
     _check_apart(data)
     if not parts["query"]:
         print(describe_split(data, seed))
+    print(describe_cameras(rows))
+    if said := duplicates.describe(data, duplicates.same_bytes(data), "byte for byte"):
+        print(said)
     return data
 
 
@@ -139,7 +145,7 @@ def split_rows(
     if test_share < 1 and len({s.pid for s in train}) < 2:
         raise DatasetError(
             f"{len(cams)} people at test_share={test_share} leave fewer than two to "
-            "train on; lower test_share, or take 1 to rank them all"
+            "train on; lower test_share=, or take 1 to rank them all"
         )
     return train, *query_of([s for s in samples if s.pid in test], rng)
 
@@ -210,7 +216,29 @@ def describe_split(data: ReIDData, seed: int) -> str:
     ):
         n = min(data.pid_names)
         lines.append(
-            f"  pids are numbered from 1: pid {n} is {data.pid_names[n]!r}, and so on "
-            "in .pid_names"
+            f"  pids are numbered from 1 in order of name: {n} is {data.pid_names[n]!r}"
         )
     return "\n".join(lines)
+
+
+def describe_cameras(rows: Iterable[own_rows.Row]) -> str:
+    """Which cameras were read from the names, and what share of the people each saw.
+
+    A pattern that takes a part of a file's number for its camera shows here: there are
+    hundreds of cameras, and each saw one person.
+    """
+    seen: dict[str, set[str]] = defaultdict(set)
+    for r in rows:
+        seen[r.camid].add(r.pid)
+    people = len(set().union(*seen.values()))
+    shares = {cam: len(who) / people for cam, who in sorted(seen.items())}
+    text = ", ".join(f"{c} ({s:.0%})" for c, s in list(shares.items())[:_LISTED])
+    if len(shares) > _LISTED:
+        low, high = min(shares.values()), max(shares.values())
+        text += f" and {len(shares) - _LISTED:,} more, with {low:.1%} to {high:.1%}"
+        if high < _FEW:
+            text += (
+                ". So few people each: does camid hold the number of an image? Where "
+                "cameras are ranges of numbers, give csv="
+            )
+    return f"cameras, with the share of the people each saw: {text}"

@@ -40,9 +40,9 @@ def read(root: Path, pattern: str | None, csv: str | Path | None) -> list[Row]:
         DatasetError: The message names the file, row or value that is wrong.
     """
     if not root.is_dir():
-        raise DatasetError(f"no folder {root}; root is the folder of your images")
+        raise DatasetError(f"no folder {root}; give the folder of your images as root=")
     if pattern is not None and csv is not None:
-        raise DatasetError("give pattern or csv, not both")
+        raise DatasetError("give pattern= or csv=, not both")
     if csv is not None:
         rows = _read_csv(root, Path(csv))
     elif pattern is not None:
@@ -88,8 +88,8 @@ def _market_layout(root: Path) -> DatasetError:
     for name, names in (("market1501", market.MARKET), ("dukemtmc", market.DUKE)):
         if all(names.match(image) for image in images):
             return DatasetError(
-                f"{root} has Market-1501's folders; load it as {name!r}, which keeps "
-                "its split"
+                f"{root} has Market-1501's folders; load('{name}') takes it and "
+                "keeps its split"
             )
     odd = next(i for i in images if not market.MARKET.match(i))
     return DatasetError(

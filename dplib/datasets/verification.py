@@ -143,10 +143,14 @@ def verify(data: ReIDData) -> str:
         expected = counts(_listed(data))
     source = "listed" if data.name == "toymarket" else "published"
     lines = [f"{data.name} at {data.root}", f"{'':22}{'found':>8}{source:>11}"]
+    if not expected:  # of one's own images nothing is published
+        lines[1] = f"{'':22}{'found':>8}"
     wrong = []
     for key, n in counted.items():
         want = expected.get(key)
-        line = f"{key:22}{n:>8,}{'–' if want is None else f'{want:,}':>11}"
+        line = f"{key:22}{n:>8,}"
+        if expected:
+            line += f"{'–' if want is None else f'{want:,}':>11}"
         if want is not None and n != want:
             wrong.append(f"{key}: {n:,} found, {want:,} {source}")
             line += "  ✗"

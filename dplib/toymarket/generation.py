@@ -229,7 +229,7 @@ def _is_as_asked(target: Path, settings: Settings) -> bool:
     check(
         (target / "toymarket.json").is_file(),
         f"{target}: holds files but no toymarket.json, so it was not drawn by this "
-        "program and is left alone; move it away or choose another root",
+        "program and is left alone; move it away or choose another `root`",
     )
     why = _difference(target, settings)
     if why:
@@ -253,11 +253,11 @@ def _not_written(root: Path, settings: Settings, error: OSError) -> DplibError:
         return DplibError(
             f"{root}: the disk is full; ToyMarket with {settings.train_pids} + "
             f"{settings.test_pids} people needs about {_megabytes(settings)} MB there. "
-            "Free some space, choose another root, or ask for fewer people"
+            "Free some space, choose another `root`, or ask for fewer people"
         )
     return DplibError(
         f"{root}: ToyMarket could not be written ({error}); check that the folder can "
-        "be written to, or choose another root"
+        "be written to, or choose another `root`"
     )
 
 

@@ -47,10 +47,10 @@ def test_keywords_of_each_protocol(
     tmp_path: Path, name: str, known: tuple[str, ...]
 ) -> None:
     assert datasets.protocol_keywords(name) == known
-    takes = ", ".join(known) or "none"
+    takes = ", ".join(f"{k}=" for k in known) or "none"
     with pytest.raises(DatasetError) as e:
         datasets.load(name, tmp_path, camera=3)
-    assert str(e.value) == f"unknown keyword 'camera' for {name}: it takes {takes}"
+    assert str(e.value) == f"camera= is not for {name}: it takes {takes}"
 
 
 def test_every_set_is_covered_above() -> None:
@@ -184,7 +184,8 @@ BROKEN = [
            ("query holds no .jpg", "extract it again")),
     Broken("a name that does not parse", "market1501",
            lambda h: first(h / "query").rename(h / "query" / "anna.jpg"),
-           ("anna.jpg: the name does not parse", "0002_c1s1_000451_03.jpg", "rename")),
+           ("anna.jpg: the name does not parse", "0002_c1s1_000451_03.jpg",
+            "load('folder') takes them with csv=FILE")),
     Broken("another set's names", "dukemtmc",
            lambda h: put(h / "query" / "0002_c1s1_000451_03.jpg"),
            ("0002_c1s1_000451_03.jpg: the name", "0001_c2_f0046182.jpg")),
@@ -273,7 +274,7 @@ BROKEN = [
            ("pid 1 and 0 more are in training and in test",)),
     # a person's own folder
     Broken("no such folder", "folder", lambda h: shutil.rmtree(h),
-           ("no folder", "root is the folder of your images")),
+           ("no folder", "give the folder of your images")),
     Broken("no image", "folder",
            lambda h: [shutil.rmtree(p) for p in h.iterdir()],
            ("holds no image", ".png, .jpg")),
@@ -283,7 +284,7 @@ BROKEN = [
            ("door_1.jpg: expected", "PID/CAMERA_anything.jpg")),
     Broken("Market-1501's layout as own folder", "folder",
            lambda h: (shutil.rmtree(h), write_market(h)),
-           ("has Market-1501's folders; load it as 'market1501'",)),
+           ("has Market-1501's folders", "load('market1501')", "csv=FILE")),
     Broken("one camera only", "folder",
            lambda h: [p.unlink() for p in h.glob("*/yard_*")],
            ("none of 5 people is seen by two cameras",)),
@@ -302,7 +303,7 @@ BROKEN = [
            keywords(pattern=r"(?P<pid>[a-d]\w+)/(?P<camid>[a-z]+)_"),
            ("does not fit eve", "and 1 more of 14 images")),
     Broken("pattern and csv", "folder", keywords(pattern="x", csv="y"),
-           ("give pattern or csv, not both",)),
+           ("give pattern= or csv=, not both",)),
     Broken("no such CSV", "folder", keywords(csv="none.csv"),
            ("none.csv cannot be read as CSV",)),
     Broken("a CSV without a column", "folder", csv("path,pid,camera", "a,b,c"),

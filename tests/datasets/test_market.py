@@ -194,9 +194,9 @@ def test_own_names_are_not_sent_in_a_circle(copy: Path) -> None:
 def test_known_names_are_sent_to_their_loader(
     market_home: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(DatasetError, match="load it as 'market1501'"):
+    with pytest.raises(DatasetError, match=r"load\('market1501'\) takes it"):
         datasets.load("folder", market_home)
-    with pytest.raises(DatasetError, match="load it as 'dukemtmc'"):
+    with pytest.raises(DatasetError, match=r"load\('dukemtmc'\) takes it"):
         datasets.load("folder", write_duke(tmp_path / "mine"))
 
 

@@ -6,10 +6,11 @@ authors' program does both, and so do we by default.
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from dplib import DplibError, bars, files, transforms
+from dplib import DplibError, bars, files, tensorfiles, transforms
 from dplib.model import DeepPerson
 from dplib.samples import Sample
 
@@ -148,32 +149,105 @@ def extract(
     return Descriptors(features, pids, torch.tensor([s.camid for s in samples]))
 
 
-def as_tensors(
-    name: str, descriptors: Descriptors, error: type[DplibError]
-) -> Descriptors:
+def as_tensors(name: str, descriptors: Any, error: type[DplibError]) -> Descriptors:
     """Return descriptors with NumPy arrays or lists turned into tensors.
 
     Args:
         name: What the message calls the descriptors.
-        descriptors: Features [N, D], pids [N] and camids [N] of any number type.
+        descriptors: Features [N, D], pids [N] and camids [N] of any number type, also
+            as the arrays of a .npz file.
         error: What is raised for anything else.
 
     Returns:
         The same, on the CPU, with floating-point features and int64 pids and camids.
     """
-    found = []
-    for field, values in zip(Descriptors._fields, descriptors, strict=True):
-        try:
-            x = torch.as_tensor(values).detach().cpu()
-        except (TypeError, ValueError, RuntimeError) as e:
-            kind = getattr(values, "dtype", type(values).__name__)
-            raise error(
-                f"{name} {field} ({kind}) are not numbers; give an array or a tensor"
-            ) from e
-        if field != "features":
-            x = x.long()
-        found.append(x if field != "features" or x.is_floating_point() else x.float())
-    return Descriptors(*found)
+    fields = Descriptors._fields
+    if isinstance(descriptors, Mapping) and all(f in descriptors for f in fields):
+        descriptors = Descriptors(*(descriptors[f] for f in fields))
+    if not isinstance(descriptors, tuple | list) or len(descriptors) != len(fields):
+        raise error(
+            f"{name} is {type(descriptors).__name__}: expected "
+            "Descriptors(features, pids, camids); descriptors.load reads a .npz file"
+        )
+    features, pids, camids = (
+        as_tensor(f"{name} {f}", x, error)
+        for f, x in zip(fields, descriptors, strict=True)
+    )
+    kept = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    if features.dtype not in kept:
+        features = features.float()
+    numbers = (
+        _whole(f"{name} {f}", x, error)
+        for f, x in (
+            ("pids", pids),
+            ("camids", camids),
+        )
+    )
+    return Descriptors(features, *numbers)
+
+
+def as_tensor(name: str, values: object, error: type[DplibError]) -> Tensor:
+    """Return a tensor, an array or a list as a tensor on the CPU, of its own type.
+
+    Args:
+        name: What the message calls the values.
+        values: Numbers in any memory layout, byte order and float width.
+        error: What is raised for text, objects, complex or missing values.
+    """
+    if isinstance(values, Tensor):
+        x = values.detach().cpu()
+        if x.layout != torch.strided or x.is_quantized or x.is_complex() or x.is_meta:
+            kind = f"{x.dtype}, {x.layout}, {x.device}"
+            raise error(f"{name} ({kind}) are not plain numbers; give a dense tensor")
+        return x
+    if values is None:
+        raise error(
+            f"{name} are missing (None); give one number per image. Where cameras are "
+            "not known, give all queries one camera and all gallery images another"
+        )
+    if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
+        raise error(f"{name} have masked values; fill them or leave these rows out")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as e:  # rows of unlike lengths
+        raise error(
+            f"{name} ({type(values).__name__}) are not numbers in rows of one length; "
+            "give an array or a tensor"
+        ) from e
+    if array.dtype.kind in "SU":
+        raise error(
+            f"{name} ({array.dtype}) are not numbers; number the names, alike in query "
+            "and gallery, as np.unique(names, return_inverse=True)[1] does for both "
+            "together"
+        )
+    if array.dtype.kind not in "fiub":
+        kind = type(values).__name__
+        if isinstance(values, np.ndarray):
+            kind = str(array.dtype)
+        raise error(f"{name} ({kind}) are not numbers; give an array or a tensor")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)  # long double
+    # PyTorch takes arrays in this machine's byte order, without negative strides and
+    # such as may be written to; memory-mapped ones may not
+    array = array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.from_numpy(array)
+
+
+def _whole(name: str, x: Tensor, error: type[DplibError]) -> Tensor:
+    """Pids or camids [N] as int64; the message names the first that is no such one."""
+    if x.ndim != 1:
+        raise error(f"{name} are {tuple(x.shape)}; expected one number per image, [N]")
+    if x.dtype == torch.bool:
+        raise error(f"{name} are True and False; expected numbers")
+    if x.is_floating_point() or x.dtype == torch.uint64:
+        wide = x.double()
+        bad = ~(wide.isfinite() & (wide == wide.floor()) & (wide.abs() <= 2**53))
+        if bad.any():
+            i = int(bad.nonzero()[0])
+            raise error(f"{name}: number {i} is {x[i].item()}; expected whole numbers")
+    return x.long()
 
 
 def check_pair(
@@ -208,9 +282,12 @@ def save_npz(
     """
     # an open file, as savez adds .npz to a name that ends otherwise
     with files.replacing(path) as part, part.open("wb") as f:
+        features = descriptors.features.detach().cpu()
+        if features.dtype == torch.bfloat16:  # NumPy has none; float32 holds it all
+            features = features.float()
         np.savez(
             f,
-            features=descriptors.features.numpy(),
+            features=features.numpy(),
             pids=descriptors.pids.numpy(),
             camids=descriptors.camids.numpy(),
             paths=np.array([files.readable(p) for p in images]),
@@ -227,8 +304,8 @@ def load(path: str | Path) -> Descriptors:
         Features [N, D] as they were written, pids [N], camids [N].
 
     Raises:
-        DplibError: If the file is missing, is no .npz file, lacks one of these arrays
-            or holds arrays that do not belong together.
+        DplibError: If the file is missing, is no .npz file, lacks one of these arrays,
+            holds arrays that do not belong together or features that are not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -236,14 +313,28 @@ def load(path: str | Path) -> Descriptors:
             f"{path}: there is no such file; write it with python -m dplib describe"
         )
     try:
-        with path.open("rb") as raw, np.load(raw) as file:
+        with path.open("rb") as raw:
+            file = np.load(raw)
+            if isinstance(file, np.ndarray):
+                raise DplibError(
+                    f"{path} is not a whole .npz file: it is one array {file.shape} "
+                    "(.npy); write it with its pids and camids: np.savez('x.npz', "
+                    "features=…, pids=…, camids=…)"
+                )
+            if lacking := [x for x in Descriptors._fields if x not in file]:
+                raise DplibError(
+                    f"{path} holds no array {lacking[0]!r}; it holds "
+                    f"{', '.join(file) or 'nothing'}; expected features, pids and "
+                    "camids, as python -m dplib describe writes them"
+                )
             found = [file[x] for x in Descriptors._fields]
-    except KeyError as e:
-        raise DplibError(
-            f"{path} holds no array {e.args[0].split()[0]!r}; expected features, pids "
-            "and camids, as python -m dplib describe writes them"
-        ) from e
+            paths = file.get("paths")
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
+        with contextlib.suppress(OSError), path.open("rb") as raw:
+            if what := tensorfiles.foreign(raw.read(512)):
+                raise DplibError(
+                    f"{path} is not a whole .npz file: this is {what[0]}; {what[1]}"
+                ) from e
         raise DplibError(
             f"{path} is not a whole .npz file; write it anew with python -m dplib "
             "describe"
@@ -254,7 +345,16 @@ def load(path: str | Path) -> Descriptors:
             f"{path}: features {shapes[0]}, pids {shapes[1]} and camids {shapes[2]} do "
             "not belong together; expected [N, D], [N] and [N]"
         )
-    return as_tensors(str(path), Descriptors(*found), DplibError)
+    loaded = as_tensors(str(path), Descriptors(*found), DplibError)
+    bad = (~loaded.features.isfinite().all(1)).nonzero().flatten()
+    if len(bad):
+        i = int(bad[0])
+        image = f" ({paths[i]})" if paths is not None and len(paths) > i else ""
+        raise DplibError(
+            f"{path}: {len(bad)} of {len(loaded.pids)} features hold NaN or infinity, "
+            f"the first are those of row {i}{image}; describe these images again"
+        )
+    return loaded
 
 
 def colour_histograms(

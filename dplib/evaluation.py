@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib.descriptors import Descriptors, as_tensors, check_pair
+from dplib.descriptors import Descriptors, as_tensor, as_tensors, check_pair
 from dplib.ranking import ranks
 from dplib.ranking.distances import BLOCK
 from dplib.ranking.distances import EvaluationError as EvaluationError
@@ -71,6 +71,8 @@ def multiple_query(query: Descriptors, boxes: Descriptors) -> Descriptors:
     Raises:
         EvaluationError: If a query has no box.
     """
+    query = as_tensors("query", query, EvaluationError)
+    boxes = as_tensors("boxes", boxes, EvaluationError)
     _check(query, boxes)
     groups: dict[tuple[int, int], list[int]] = {}
     for j, key in enumerate(
@@ -91,6 +93,7 @@ def multiple_query(query: Descriptors, boxes: Descriptors) -> Descriptors:
 
 def drop_junk(gallery: Descriptors) -> Descriptors:
     """Return the gallery without junk (pid -1), as re-ranking needs it."""
+    gallery = as_tensors("gallery", gallery, EvaluationError)
     keep = gallery.pids != JUNK
     return Descriptors(*(x[keep] for x in gallery))
 
@@ -150,8 +153,9 @@ def evaluate(
     query = as_tensors("query", query, EvaluationError)
     gallery = as_tensors("gallery", gallery, EvaluationError)
     _check(query, gallery, metric=metric, protocol=protocol, unmatched=unmatched)
-    given = None if distances is None else torch.as_tensor(distances).cpu()
-    if given is not None:
+    given = None
+    if distances is not None:
+        given = as_tensor("distances", distances, EvaluationError)
         _check_distances(given, query, gallery)
     single = protocol == "cuhk03"
     if single:

@@ -25,7 +25,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from dplib import DplibError, bars
-from dplib.descriptors import Descriptors, check_pair
+from dplib.descriptors import Descriptors, as_tensors, check_pair
 
 # Images in a tile. PyTorch's topk is five times slower on fewer than 64 values for
 # each one it keeps, and it keeps k1 + 1 + SPARE of the 2,048.
@@ -81,6 +81,8 @@ def k_reciprocal(
             fewer images than k1 + 1 or k2, a feature is not finite, or the features
             differ in width.
     """
+    query = as_tensors("query", query, RerankingError)
+    gallery = as_tensors("gallery", gallery, RerankingError)
     _check(query, gallery, k1, k2, lambda_)
     q = len(query.features)
     x = torch.cat([F.normalize(d.features.float().cpu()) for d in (query, gallery)])

@@ -63,7 +63,7 @@ def read(path: Path, error: type[DplibError], what: str, by: str = "") -> Held:
     def damaged(found: str) -> DplibError:
         return error(f"{what} {path}: cannot be read: this is {found}; {_AGAIN}")
 
-    def foreign(found: str, remedy: str) -> DplibError:
+    def other(found: str, remedy: str) -> DplibError:
         note = f" and was not written by {by}" if by else ""
         return error(f"{what} {path}: cannot be read: this is {found}{note}; {remedy}")
 
@@ -88,27 +88,27 @@ def read(path: Path, error: type[DplibError], what: str, by: str = "") -> Held:
             raise damaged(
                 f"a truncated or damaged safetensors file of {size:,} bytes ({e})"
             ) from e
-    if found := _foreign(head):
-        raise foreign(*found)
+    if found := foreign(head):
+        raise other(*found)
     if head[:2] == b"PK" and not zipfile.is_zipfile(path):
         raise damaged(f"a truncated file of torch.save, {size:,} bytes long")
     if head[:2] == b"PK" and (found := _archive(path)):
-        raise foreign(*found)
+        raise other(*found)
     if head[:2] != b"PK" and head[:1] != b"\x80":
-        raise foreign("no file of torch.save or safetensors", _other(head))
+        raise other("no file of torch.save or safetensors", _other(head))
     try:
         return Held(torch.load(path, map_location="cpu", weights_only=True), {})
     except Exception as e:
         # torch names the class that it will not make
         if name := re.search(r"GLOBAL (\S+)", str(e)):
-            raise foreign(*_code(path, name[1])) from e
+            raise other(*_code(path, name[1])) from e
         kind = type(e).__name__
         raise damaged(
             f"a truncated or damaged file of torch.save, {size:,} bytes long ({kind})"
         ) from e
 
 
-def _foreign(head: bytes) -> tuple[str, str] | None:
+def foreign(head: bytes) -> tuple[str, str] | None:
     """What else a file is that begins with these bytes, and what to do."""
     for start, found in _HEADS.items():
         if head.startswith(start):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +18,10 @@ from torch.testing import assert_close
 
 from dplib import DplibError, checkpoints, descriptors, transforms
 from dplib.descriptors import Descriptors, extract
-from dplib.evaluation import evaluate
+from dplib.evaluation import EvaluationError, evaluate
 from dplib.model import DeepPerson
 from dplib.presets import Preset
+from dplib.reranking import k_reciprocal
 from dplib.samples import DatasetError, ReIDData, Sample
 
 
@@ -234,6 +237,157 @@ def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     np.savez(path, features=pickled, pids=np.ones(1), camids=np.ones(1))
     with pytest.raises(DplibError, match=f"{named} is not a whole .npz file"):
         descriptors.load(path)
+
+
+def test_the_message_says_what_a_file_is_in_truth(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    with path.open("wb") as f:
+        np.save(f, np.ones((3, 2)))
+    with pytest.raises(DplibError, match=r"one array \(3, 2\) \(.npy\).*np.savez"):
+        descriptors.load(path)
+    path.write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(DplibError, match=r"d.npz is not .* a web page"):
+        descriptors.load(path)
+    torch.save({"features": torch.ones(2)}, path)
+    with pytest.raises(DplibError, match=r"holds no array 'features'; it holds \S+"):
+        descriptors.load(path)
+    features = np.ones((3, 2))
+    features[1, 0] = np.nan
+    ids = {"pids": np.ones(3), "camids": np.ones(3)}
+    np.savez(path, features=features, **ids, paths=["a.jpg", "b.jpg", "c.jpg"])
+    with pytest.raises(DplibError, match=r"d.npz: 1 of 3 .* of row 1 \(b.jpg\); desc"):
+        descriptors.load(path)
+    np.savez(path, features=features, **ids)
+    with pytest.raises(DplibError, match=r"the first are those of row 1; describe"):
+        descriptors.load(path)
+
+
+def test_bfloat16_is_saved_as_float32(tmp_path: Path) -> None:
+    x = torch.rand(2, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    d = Descriptors(x.requires_grad_(), torch.arange(2), torch.arange(2))
+    descriptors.save_npz(tmp_path / "d.npz", d, [Path("x.jpg")] * 2)
+    got = descriptors.load(tmp_path / "d.npz").features
+    assert got.dtype == torch.float32 and torch.equal(got, x.detach().float())
+
+
+# --- arrays ---------------------------------------------------------------------------
+
+WHOLE = np.random.default_rng(0).integers(0, 100, (8, 4))  # exact in every type
+PIDS, CAMIDS = np.array([1, 1, 1, 1, 2, 2, 2, 2]), np.array([1, 1, 2, 2] * 2)
+
+
+def plain() -> Descriptors:
+    return Descriptors(
+        torch.as_tensor(WHOLE).float(),
+        torch.as_tensor(PIDS),
+        torch.as_tensor(CAMIDS),
+    )
+
+
+def mapped(folder: Path) -> np.ndarray:
+    np.save(folder / "x.npy", WHOLE.astype(np.float32))
+    return np.asarray(np.load(folder / "x.npy", mmap_mode="r"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: WHOLE.astype(np.float64),
+        lambda folder: WHOLE.astype(np.float16),
+        lambda folder: WHOLE.astype(np.longdouble),
+        lambda folder: WHOLE,
+        lambda folder: WHOLE.astype(np.uint8),
+        lambda folder: WHOLE.astype(np.uint16),
+        lambda folder: WHOLE.astype(">f4"),
+        lambda folder: np.asfortranarray(WHOLE.astype(np.float32)),
+        lambda folder: WHOLE[::-1].copy()[::-1],
+        lambda folder: WHOLE.tolist(),
+        lambda folder: [torch.tensor(x) for x in WHOLE],
+        lambda folder: np.ma.masked_array(WHOLE, mask=False),
+        lambda folder: torch.tensor(WHOLE).bfloat16(),
+        lambda folder: torch.tensor(WHOLE, dtype=torch.float64, requires_grad=True),
+        lambda folder: torch.tensor(WHOLE).t().contiguous().t(),
+        mapped,
+    ],
+)
+def test_features_of_any_type_and_layout(
+    make: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    d = plain()._replace(features=make(tmp_path))
+    got = descriptors.as_tensors("query", d, DplibError)
+    assert got.features.is_floating_point()
+    assert torch.equal(got.features.float(), plain().features)
+    assert evaluate(d, d).summary() == evaluate(plain(), plain()).summary()
+    q, g = Descriptors(*(x[:4] for x in d)), Descriptors(*(x[4:] for x in d))
+    a, b = (Descriptors(*(x[s] for x in plain())) for s in (np.s_[:4], np.s_[4:]))
+    assert_close(k_reciprocal(q, g, k1=3), k_reciprocal(a, b, k1=3))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x.tolist(),
+        lambda x: x.astype(np.float64),
+        lambda x: x.astype(">i4"),
+        lambda x: x.astype(np.uint64),
+        lambda x: x.astype(np.int8),
+        lambda x: np.repeat(x, 2)[::2],
+    ],
+)
+def test_pids_and_camids_of_any_type(make: Callable[[np.ndarray], Any]) -> None:
+    d = Descriptors(torch.ones(8, 1), make(PIDS), make(CAMIDS))
+    got = descriptors.as_tensors("query", d, DplibError)
+    assert got.pids.dtype == got.camids.dtype == torch.int64
+    assert got.pids.tolist() == PIDS.tolist()
+    assert got.camids.tolist() == CAMIDS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "found"),
+    [
+        ("pids", PIDS.astype(str), r"pids \(<U21\) are not numbers; number the names"),
+        ("pids", np.where(PIDS == 2, np.nan, PIDS), "pids: number 4 is nan; expected"),
+        ("pids", PIDS + 0.5, "pids: number 0 is 1.5; expected whole numbers"),
+        ("pids", PIDS * 1e30, "pids: number 0 is 1e[+]30; expected whole numbers"),
+        ("pids", PIDS.astype(np.uint64) << np.uint64(62), "pids: number 0 is 46"),
+        ("pids", PIDS == 1, "pids are True and False"),
+        ("pids", PIDS[:, None], r"pids are \(8, 1\); expected one number per image"),
+        ("pids", PIDS[:5], "8 features, 5 pids and 8 camids"),
+        ("camids", None, "camids are missing .None.; .* all queries one camera and"),
+        ("camids", 3, r"camids are \(\); expected one number per image"),
+        ("features", WHOLE[:, 0], r"features are \(8,\); expected one row of values"),
+        ("features", WHOLE[None], "1 features, 8 pids and 8 camids"),
+        ("features", WHOLE + 1j, "features .complex128. are not numbers"),
+        ("features", WHOLE.astype(object), "features .object. are not numbers"),
+        ("features", [[1, 2], [3]], "features .list. are not numbers in rows of one"),
+        ("features", np.ma.masked_array(WHOLE, WHOLE > 50), "features have masked val"),
+        ("features", torch.tensor(WHOLE).to_sparse(), "sparse.*give a dense tensor"),
+        ("features", torch.tensor(WHOLE) + 1j, "complex64.*are not plain numbers"),
+        ("features", torch.full((8, 2), torch.nan), "descriptor 0 is not finite"),
+        ("features", np.empty((8, 0)), r"features are \(8, 0\); expected one row"),
+    ],
+)
+def test_arrays_that_are_refused(field: str, values: object, found: str) -> None:
+    bad = plain()._replace(**{field: values})
+    for name, pair in (("query", (bad, plain())), ("gallery", (plain(), bad))):
+        with pytest.raises(EvaluationError, match=f"{name}.*{found}"):
+            evaluate(*pair)
+
+
+def test_no_images_and_other_things() -> None:
+    with pytest.raises(EvaluationError, match=r"query: 0 features.* at least one"):
+        evaluate(Descriptors(*(x[:0] for x in plain())), plain())
+    for other in (plain()[:2], "d.npz", WHOLE, {"features": WHOLE}):
+        with pytest.raises(EvaluationError, match=r"query is \w+: .*descriptors.load"):
+            evaluate(other, plain())  # type: ignore[arg-type]
+
+
+def test_an_open_npz_file_stands_for_descriptors(tmp_path: Path) -> None:
+    descriptors.save_npz(tmp_path / "d.npz", plain(), [Path("x.jpg")] * 8)
+    with np.load(tmp_path / "d.npz") as file:
+        got = evaluate(file, plain())
+    assert got.summary() == evaluate(plain(), plain()).summary()
 
 
 def test_npz_is_written_whole_or_not_at_all(

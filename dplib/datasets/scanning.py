@@ -104,7 +104,7 @@ def scan(folder: str | Path, *, deep: bool = False) -> Scan:
             else:  # a link, or a junction of Windows
                 links.append(entry.path)
     found.left_out = +found.left_out
-    images.sort(key=lambda path: path.split(os.sep))
+    images.sort(key=lambda path: path.split(os.sep))  # noqa: PTH206 (four times faster)
     found.images = [Path(path) for path in images]
     return found
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
-from dplib import bars, decoding
+from dplib import bars, decoding, files
 from dplib.samples import ReIDData
 
 
@@ -71,9 +71,10 @@ def describe(data: ReIDData, groups: list[list[Path]], alike: str) -> str:
     )
 
 
-def _below(path: Path, root: Path) -> Path:
+def _below(path: Path, root: Path) -> str:
     """The path from the data set's folder, where it lies in it."""
-    return path.relative_to(root) if path.is_relative_to(root) else path
+    below = path.relative_to(root) if path.is_relative_to(root) else path
+    return files.readable(below)
 
 
 def _paths(data: ReIDData) -> list[Path]:

@@ -216,7 +216,8 @@ def describe_split(data: ReIDData, seed: int) -> str:
     ):
         n = min(data.pid_names)
         lines.append(
-            f"  pids are numbered from 1 in order of name: {n} is {data.pid_names[n]!r}"
+            "  pids are numbered from 1 in order of name: "
+            f"pid {n} is {data.pid_names[n]!r}"
         )
     return "\n".join(lines)
 
@@ -241,4 +242,4 @@ def describe_cameras(rows: Iterable[own_rows.Row]) -> str:
                 ". So few people each: does camid hold the number of an image? Where "
                 "cameras are ranges of numbers, give csv="
             )
-    return f"cameras, with the share of the people each saw: {text}"
+    return files.readable(f"cameras, with the share of the people each saw: {text}")

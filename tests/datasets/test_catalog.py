@@ -284,7 +284,7 @@ BROKEN = [
            ("door_1.jpg: expected", "PID/CAMERA_anything.jpg")),
     Broken("Market-1501's layout as own folder", "folder",
            lambda h: (shutil.rmtree(h), write_market(h)),
-           ("has Market-1501's folders", "load('market1501')", "csv=FILE")),
+           ("has Market-1501's folders", "load('market1501')", "keeps its split")),
     Broken("one camera only", "folder",
            lambda h: [p.unlink() for p in h.glob("*/yard_*")],
            ("none of 5 people is seen by two cameras",)),

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 SECONDS = 30.0  # between two lines
 LINES = "DPLIB_BARS"  # set to "lines" in the environment of a kernel nobody watches
-_RUNNING = "{desc}: {n_fmt} of {total_fmt}, {elapsed} so far, {remaining} left{postfix}"
-_ENDED = "{desc}: {n_fmt} of {total_fmt} in {elapsed}{postfix}"
+_RUNNING = "{desc}: {n_fmt}/{total_fmt}, {elapsed} so far, {remaining} left{postfix}"
+_ENDED = "{desc}: {n_fmt}/{total_fmt} in {elapsed}{postfix}"
 
 
 def watched() -> bool:

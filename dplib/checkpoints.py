@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from dplib import DplibError, __version__, files, tensorfiles
@@ -50,10 +50,11 @@ def save(model: DeepPerson, path: str | Path, record: dict[str, Any]) -> Path:
         for k, v in model.state_dict().items()
     }
     text = json.dumps({**record, "config": model.config}, indent=1) + "\n"
-    # Neither file is replaced before the tensors, the larger part, have been written.
+    # Neither file is replaced before the tensors, the larger part, have been written;
+    # by us, as safetensors tells of a full disk in words of its own.
+    content = serialise(state, metadata={"config": json.dumps(model.config)})
     with files.replacing(path) as part:
-        save_file(state, part, metadata={"config": json.dumps(model.config)})
-        part.chmod(0o644)  # safetensors makes it private
+        part.write_bytes(content)
         files.write(path.with_suffix(".json"), text)
     return path
 
@@ -83,6 +84,35 @@ def load(path: str | Path) -> DeepPerson:
         ) from e
     load_state(model, state, path)
     return model.eval()
+
+
+def people(path: str | Path) -> dict[str, Any] | None:
+    """Who a model was trained on, as ``dplib.people.note`` noted it with the run.
+
+    Args:
+        path: As for ``load``.
+
+    Returns:
+        The note; None when there is none, as of runs of older versions.
+
+    Raises:
+        CheckpointError: The file is missing, or its record is damaged.
+    """
+    path = find(path)
+    record = path.with_suffix(".json")
+    try:
+        if path.suffix != ".safetensors":
+            found = json.loads(read(path).content.get("people", "null"))
+        elif record.is_file():
+            found = json.loads(record.read_text("utf-8")).get("people")
+        else:
+            found = None
+    except (OSError, ValueError, AttributeError, TypeError) as e:
+        raise CheckpointError(
+            f"checkpoint {path}: the record of its training cannot be read "
+            f"({type(e).__name__}); {_ANEW}"
+        ) from e
+    return found if isinstance(found, dict) else None
 
 
 def read(path: Path) -> tensorfiles.Held:

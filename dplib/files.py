@@ -6,10 +6,12 @@ import contextlib
 import errno
 import os
 import re
+import secrets
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,18 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+
+class InUseError(DplibError):
+    """A file that another process has locked."""
+
+
+# what stands for a full disk, by the system's number
+_FULL = {
+    getattr(errno, "EDQUOT", -1): "your share of the disk is used up",
+    errno.EFBIG: "the file would be larger than the disk or a limit allows",
+    errno.ENOSPC: "the disk is full",
+}
 
 
 @contextlib.contextmanager
@@ -38,8 +52,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         DplibError: The file cannot be written. The message names it and the reason.
     """
     path = Path(path)
-    # the process id keeps two processes apart that write the same file
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # a name of its own for each time, as two may write the same file at once
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -108,9 +122,9 @@ def clear(folder: Path) -> None:
 
 def not_written(path: Path, error: OSError) -> DplibError:
     """The error to raise when ``path`` could not be written, in the user's words."""
-    if error.errno == errno.ENOSPC:
+    if error.errno in _FULL:
         return DplibError(
-            f"{path}: the disk is full, nothing was written. Free some space, or "
+            f"{path}: {_FULL[error.errno]}, nothing was written. Free some space, or "
             "choose a folder on another disk"
         )
     reason = error.strerror or str(error) or type(error).__name__
@@ -132,18 +146,52 @@ def locked(path: Path, seconds: float = 10) -> Iterator[IO[bytes]]:
         seconds: How long to wait for another process.
 
     Raises:
-        DplibError: Another process still has the lock after that time.
+        InUseError: Another process, or a thread of this one, still has the lock after
+            that time.
+        DplibError: The file cannot be made.
     """
-    with path.open("a+b") as f:
-        end = time.monotonic() + seconds
-        while not _lock(f.fileno()):
-            if time.monotonic() > end:
-                raise DplibError(
-                    f"{path} is in use by another process; wait until that one ends, "
-                    "or choose another folder for this one"
-                )
-            time.sleep(0.1)
-        yield f
+    key = os.path.realpath(path)
+    end = time.monotonic() + seconds
+    # Threads of this process first: the system's lock does not keep them apart, and a
+    # second handle of the file that is closed would let go of it.
+    _wait(lambda: _claim(key), path, end)
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            f = path.open("a+b")
+        except OSError as e:
+            raise not_written(path, e) from e
+        with f:
+            _wait(lambda: _lock(f.fileno()), path, end)
+            yield f
+    finally:
+        _claimed.discard(key)
+
+
+_claimed: set[str] = set()
+_claiming = threading.Lock()
+
+
+def _claim(key: str) -> bool:
+    with _claiming:
+        free = key not in _claimed
+        _claimed.add(key)
+        return free
+
+
+def _wait(free: Callable[[], bool], path: Path, end: float) -> None:
+    """Wait until it is free.
+
+    Raises:
+        InUseError: It is not by then.
+    """
+    while not free():
+        if time.monotonic() >= end:
+            raise InUseError(
+                f"{path} is in use by another process; wait until that one ends, "
+                "or choose another folder for this one"
+            )
+        time.sleep(0.1)
 
 
 # Why not filelock, which torch requires: it cannot lock the file of records itself, so

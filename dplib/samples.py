@@ -42,6 +42,8 @@ class ReIDData:
     pid_names: dict[int, str] = field(
         default_factory=dict
     )  # of "folder": its own names
+    people: str = ""  # whose numbering pids have: of all copies of a published set, say
+    drawn: bool = False  # whether the split was drawn here, and not given with the set
 
     @property
     def labels(self) -> dict[int, int]:
@@ -58,6 +60,10 @@ class ReIDData:
                 "out"
             )
         return {pid: i for i, pid in enumerate(pids)}
+
+    def name_of(self, pid: int) -> str:
+        """The person's name: the folder's own, elsewhere the pid."""
+        return self.pid_names.get(pid, str(pid))
 
     def drop_single_images(self) -> ReIDData:
         """The same data without training pids that have one image only."""

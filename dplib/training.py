@@ -12,6 +12,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,19 +182,20 @@ def train(
     where = pick_device(device)
     pids, classes = _pids(data), data.labels
     sampler = PKSampler(pids, preset.p, preset.k, seed)
-    model = preset.build_model(len(classes), weights=weights, seed=seed).to(where)
-    optimiser = adam(model, preset)
-    log = TrainingLog(Path(out), model, optimiser, preset, data, seed, weights)
-    if resume:
-        log.restore()
+    log = _Run(preset, data, Path(out), seed, where, weights)
+    model, optimiser = log.model, log.optimiser
     total = preset.epochs * len(sampler)
-    if log.iterations == total:
-        return log.result(interrupted=False)
+    with ExitStack() as stack:
+        stack.enter_context(log.alone())
+        if resume:
+            log.restore()
+        if log.iterations == total:
+            return log.result(interrupted=False)
 
-    # all images stay in memory, so that a step costs its arithmetic alone
-    images = transforms.decode(data.train, preset.image_size, progress=progress)
-    labels = torch.tensor([classes[pid] for pid in pids])
-    with log.watched(total, progress=progress) as stop:
+        # all images stay in memory, so that a step costs its arithmetic alone
+        images = transforms.decode(data.train, preset.image_size, progress=progress)
+        labels = torch.tensor([classes[pid] for pid in pids])
+        stop = stack.enter_context(log.watched(total, progress=progress))
         for epoch in range(log.iterations // len(sampler), preset.epochs):
             sampler.set_epoch(epoch)
             model.train()
@@ -223,6 +225,23 @@ def train(
             if stop.is_set():
                 return log.result(interrupted=True)
     return log.result(interrupted=False)
+
+
+class _Run(TrainingLog):
+    """A run that begins: its model and optimiser, built as asked, and its log."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        data: ReIDData,
+        out: Path,
+        seed: int,
+        device: torch.device,
+        weights: str | Path | None,
+    ) -> None:
+        model = preset.build_model(len(data.labels), weights=weights, seed=seed)
+        model = model.to(device)
+        super().__init__(out, model, adam(model, preset), preset, data, seed, weights)
 
 
 def _pids(data: ReIDData) -> list[int]:

@@ -7,15 +7,18 @@ log.csv, TensorBoard's files), the progress bar, and what Ctrl-C does.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import os
 import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplib import DplibError, bars, files, tensorfiles
+from dplib import DplibError, bars, files, people, tensorfiles
 from dplib.checkpoints import CheckpointError, load_state, read
 from dplib.losses import LossParts
 from dplib.model import DeepPerson
@@ -108,10 +111,16 @@ class TrainingLog:
             "seed": seed,
             "initial weights": str(preset.weights if weights == "preset" else weights),
         }
+        self.data = data
         self.pids = sorted(data.labels)  # class i is pids[i]
         self.history = History()
         self._watchers: list[Callable[[Row], None]] = []
         self._warned: set[str] = set()
+
+    @cached_property
+    def people(self) -> people.Note:
+        """Who is trained on, see ``people.note``; this reads their images."""
+        return people.note(self.data)
 
     @property
     def iterations(self) -> int:
@@ -190,7 +199,6 @@ class TrainingLog:
 
     def save(self) -> None:
         """Write checkpoint.pt and log.csv, each whole or not at all."""
-        files.clear(self.out)
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -199,17 +207,18 @@ class TrainingLog:
             "identity": json.dumps(self.identity),
             "history": json.dumps(self.history),
             "pids": self.pids,
+            "people": json.dumps(self.people),
             "torch": str(torch.__version__),  # its own class is no plain str
         }
-        with files.replacing(self.path) as part:
-            torch.save(state, part)
-        with (
-            files.replacing(self.out / "log.csv") as part,
-            part.open("w", newline="", encoding="utf-8") as f,
-        ):
-            writer = csv.DictWriter(f, COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.history)
+        # into memory first: of a full disk torch says no more than "unexpected pos"
+        content = io.BytesIO()
+        torch.save(state, content)
+        files.write(self.path, content.getvalue())
+        table = io.StringIO()
+        writer = csv.DictWriter(table, COLUMNS)
+        writer.writeheader()
+        writer.writerows(self.history)
+        files.write(self.out / "log.csv", table.getvalue())
 
     def restore(self) -> None:
         """Go on from the folder's checkpoint, if there is one.
@@ -237,8 +246,7 @@ class TrainingLog:
             for k, v in self.identity.items()
             if run.get(k) != v
         ]
-        if state.get("pids") != self.pids:
-            differ.append("its training pids are others")
+        differ += self._other_people(state)
         if differ:
             raise CheckpointError(
                 f"{self.path} holds another run: {'; '.join(differ)}; {advice}"
@@ -246,6 +254,54 @@ class TrainingLog:
         load_state(self.model, state["model"], self.path)
         self.optimiser.load_state_dict(kept)
         self.history = history
+
+    def _other_people(self, state: dict[str, Any]) -> list[str]:
+        """How the people of a checkpoint differ, by name: a pid may move."""
+        if "people" not in state:  # of an older version
+            same = state.get("pids") == self.pids
+            return [] if same else ["its training pids are others"]
+        noted = json.loads(state["people"])
+        was, now = set(noted["trained"]), {self.data.name_of(pid) for pid in self.pids}
+        if noted["set"] != self.data.people:
+            return [f"its people are those of {noted['set'] or 'another folder'}"]
+        groups = (("left", sorted(was - now)), ("came", sorted(now - was)))
+        return [
+            f"{len(names):,} people {verb}, such as {names[0]!r}"
+            for verb, names in groups
+            if names
+        ]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within the block no other process trains in this folder.
+
+        Raises:
+            DplibError: Another one does, or the folder cannot be written to.
+        """
+        if self.path.exists() and not os.access(self.out, os.W_OK):
+            yield  # nobody can train here, but a finished run can be read
+            return
+        made = not self.out.exists()
+        with ExitStack() as stack:
+            lock = self.out / "train.lock"
+            try:
+                # not run.lock, which a queue's runner holds meanwhile
+                stack.enter_context(files.locked(lock, seconds=0))
+            except files.InUseError as e:
+                raise DplibError(
+                    f"another training is at work in {self.out}; wait until it ends, "
+                    "or choose another folder for this one (out; --out on the command "
+                    "line)"
+                ) from e
+            files.clear(self.out)
+            try:
+                yield
+            finally:
+                if not self.path.exists():  # ended before its first epoch: no trace
+                    with suppress(OSError):  # Windows holds on to an open file
+                        lock.unlink()
+                        if made:
+                            self.out.rmdir()
 
     # --- who watches --------------------------------------------------------------
 
@@ -257,9 +313,10 @@ class TrainingLog:
             total: Iterations of the whole run.
             progress: Whether to show a bar.
         """
+        begun = self.iterations
         bar = bars.bar(
             total=total,
-            initial=self.iterations,
+            initial=begun,
             desc="training",
             disable=not progress,
         )
@@ -267,7 +324,10 @@ class TrainingLog:
         def show(row: Row) -> None:
             bar.set_postfix_str(self.describe(row), refresh=False)
             bar.update()
+            if self.iterations == begun + 1:
+                bar.refresh()  # a first line at once, that a log shows it began
 
+        files.check_writable(self.path)
         with bar, _interruptible() as stop, _tensorboard(self) as board:
             self._watchers = [show, board]
             try:
@@ -315,14 +375,30 @@ def _tensorboard(log: TrainingLog) -> Iterator[Callable[[Row], None]]:
     except ImportError:
         yield lambda row: None
         return
-    writer = SummaryWriter(str(log.out / "tensorboard"), purge_step=log.iterations)
+    folder = log.out / "tensorboard"
+    try:
+        writer = SummaryWriter(str(folder), purge_step=log.iterations)
+    except OSError as e:
+        raise files.not_written(folder, e) from e
+    failed = False
+
+    def attempt(work: Callable[[], None]) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            work()
+        except OSError as e:  # its files are a convenience: the run goes on
+            failed = True
+            bars.say(f"{files.not_written(folder, e)}; the run goes on without them")
 
     def write(row: Row) -> None:
         for key in COLUMNS[2:]:
             if not math.isnan(row[key]):
-                writer.add_scalar(key, row[key], int(row["iteration"]))
+                value, step = row[key], int(row["iteration"])
+                attempt(partial(writer.add_scalar, key, value, step))
 
     try:
         yield write
     finally:
-        writer.close()
+        attempt(writer.close)

@@ -63,18 +63,18 @@ def test_a_line_every_half_minute_and_one_at_the_end(
             bar.update()
     lines = log().splitlines(keepends=True)
     assert len(lines) == 30 + 1
-    assert lines[0] == "training: 130 of 1000, 00:30 so far, 14:30 left, BtR 30\n"
-    assert lines[28] == "training: 970 of 1000, 14:30 so far, 00:30 left, BtR 870\n"
-    assert lines[-1] == "training: 1000 of 1000 in 15:00, BtR 900\n"
+    assert lines[0] == "training: 130/1000, 00:30 so far, 14:30 left, BtR 30\n"
+    assert lines[28] == "training: 970/1000, 14:30 so far, 00:30 left, BtR 870\n"
+    assert lines[-1] == "training: 1000/1000 in 15:00, BtR 900\n"
 
 
 def test_an_iterable(log: Callable[[], str], clock: Clock) -> None:
     for _ in bars.bar(range(4), "decoding"):
         clock.now += 20
     assert log() == (
-        "decoding: 2 of 4, 00:40 so far, 00:40 left\n"
-        "decoding: 4 of 4, 01:20 so far, 00:00 left\n"
-        "decoding: 4 of 4 in 01:20\n"
+        "decoding: 2/4, 00:40 so far, 00:40 left\n"
+        "decoding: 4/4, 01:20 so far, 00:00 left\n"
+        "decoding: 4/4 in 01:20\n"
     )
 
 
@@ -98,7 +98,7 @@ def test_a_message_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> N
     with bars.bar(total=2, desc="training") as bar:
         bars.say("stopping")
         bar.update()
-    assert capsys.readouterr() == ("stopping\n", "training: 1 of 2 in 00:00\n")
+    assert capsys.readouterr() == ("stopping\n", "training: 1/2 in 00:00\n")
 
 
 @pytest.mark.parametrize("stream", [Terminal, Kernel])
@@ -135,10 +135,10 @@ def test_a_run_whose_output_goes_to_a_file(
             check=True,
         )
     log = (tmp_path / "log").read_text()
-    ours = [x for x in log.splitlines(keepends=True) if " of " in x]
+    ours = [x for x in log.splitlines(keepends=True) if "/" in x]
     patterns = (
-        r"decoding: 48 of 48 in \d\d:\d\d\n",
-        r"training: 8 of 8 in \d\d:\d\d, BtR \S+ BpI \S+ BgI \S+ \| chance 2\.08\n",
+        r"decoding: 48/48 in \d\d:\d\d\n",
+        r"training: 8/8 in \d\d:\d\d, BtR \S+ BpI \S+ BgI \S+ \| chance 2\.08\n",
     )
     assert len(ours) == 2 and "\r" not in log
     for line, pattern in zip(ours, patterns, strict=True):

@@ -151,7 +151,7 @@ def evaluate(
     results: list[dict[str, Retrieval]] = []
     for number, path in zip(numbers, paths, strict=True):
         net = checkpoints.load(path)
-        found = asked._replace(split=number).load()
+        found = asked._replace(split=number).load(checkpoints.people(path))
         results.append({})
         try:
             measuring.measure(net, found, wanted, results[-1])

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dplib import DplibError, checkpoints, descriptors, evaluation, reranking
+from dplib import (
+    DplibError,
+    checkpoints,
+    descriptors,
+    evaluation,
+    people,
+    reranking,
+)
 from dplib.cli import tables
 from dplib.descriptors import Descriptors
 from dplib.evaluation import Retrieval
@@ -164,22 +171,45 @@ def show(data: ReIDData, path: str, results: dict[str, Retrieval], seed: int) ->
     if SINGLE not in results:
         return
     first = results[SINGLE]
-    people = len(first.pids.unique())
+    asked = len(first.pids.unique())
     print(
-        f"{data.name}: {len(first.queries):,} queries of {people:,} people, "
+        f"{data.name}: {len(first.queries):,} queries of {asked:,} people, "
         f"{first.num_ranked:,} ranked"
     )
-    before = training_record(path) or {}
-    trained = str(before.get("data", ""))
-    if trained and _whole(trained) != _whole(data.name):
-        print(f"across data sets: trained on {trained}")
-    elif known := set(before.get("pids", [])) & set(first.pids.tolist()):
-        print(
-            f"NO TEST: {len(known):,} of these {people:,} people were trained on; to "
-            "test on others, give --val-pids, --seed and --split as in training"
-        )
+    if said := _whether_a_test(data, path, set(first.pids.tolist())):
+        print(said)
     show_results(results, seed)
     print("in brackets: 95 % interval, resampled by person; mAP by steps")
+
+
+def _whether_a_test(data: ReIDData, path: str, pids: set[int]) -> str:
+    """What there is to say about who was trained on; empty when they are others."""
+    before = training_record(path) or {}
+    noted = checkpoints.people(path) or people.older(before, data)
+    trained = str(before.get("data", ""))
+    if noted is None:
+        if trained == "" or _whole(trained) != _whole(data.name):
+            return f"across data sets: trained on {trained}" if trained else ""
+        return (
+            "an older version noted no names with this run: whether these people were "
+            "trained on is not known"
+        )
+    found = people.known(noted, data, pids)
+    if found.pids:
+        return (
+            f"NO TEST: {len(found.pids):,} of these {len(pids):,} people were trained "
+            "on; to test on others, give --val-pids, --seed and --split as in training"
+        )
+    if found.namesakes:
+        return (
+            f"trained on another folder, in which {len(found.namesakes):,} people have "
+            f"the names of people here, such as {data.name_of(min(found.namesakes))!r};"
+            " if they are the same people, this is no test"
+        )
+    trained = noted["data"]
+    if _whole(trained) != _whole(data.name):
+        return f"across data sets: trained on {trained}"
+    return ""
 
 
 def show_results(results: dict[str, Retrieval], seed: int) -> None:
@@ -289,4 +319,4 @@ def _intervals(result: Retrieval, seed: int) -> dict[str, tuple[float, float]]:
 
 def _whole(name: str) -> str:
     """The data set from which a split or held-out pids were taken."""
-    return re.sub(r"-(val|split)\d+", "", name)
+    return re.sub(r"-(val|split)\d+|-noval", "", name)

@@ -124,8 +124,11 @@ class Chosen(NamedTuple):
     test_share: float | None = None
     with_val: bool | None = None
 
-    def load(self) -> ReIDData:
+    def load(self, trained: dict[str, Any] | None = None) -> ReIDData:
         """``datasets.load`` with those options that were given.
+
+        Args:
+            trained: Whom a model was trained on, see ``checkpoints.people``.
 
         Raises:
             DplibError: The options do not fit each other, or what ``datasets.load``
@@ -147,6 +150,7 @@ class Chosen(NamedTuple):
             root_folder(self.root),
             val_pids=self.val_pids,
             seed=self.seed,
+            trained=trained,
             **{k: v for k, v in given.items() if v is not None},
         )
 

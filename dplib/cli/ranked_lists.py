@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,16 +43,17 @@ def write(
     ``top`` nearest images of every query: position counts all of them, rank only those
     that the protocol counts; verdict is right, wrong or junk. ``pictures`` queries
     (None: all) get a picture of the query and its ``shown`` first images.
-    The folder appears when all is written. Raises DplibError when ``out`` exists.
+    The folder appears when all is written. Raises DplibError when ``out`` exists or
+    cannot be written.
     """
     out = Path(out)
     if out.exists():
         raise DplibError(f"{out} exists: name a folder that does not, or remove it")
     drawn = len(result.queries) if pictures is None else pictures
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    (part / "pictures").mkdir(parents=True)
+    # a name of its own, as two processes may write lists at once
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     try:
+        (part / "pictures").mkdir(parents=True)
         with (part / "lists.csv").open("w", newline="", encoding="utf-8") as f:
             table = csv.writer(f, lineterminator="\n")
             table.writerow(FIELDS)
@@ -63,6 +65,8 @@ def write(
                     sheet = _picture(query[i], rows[:shown])
                     sheet.save(part / "pictures" / _name(i, query[i]))
         part.replace(out)
+    except OSError as e:
+        raise files.not_written(out, e) from e
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out

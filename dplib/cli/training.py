@@ -126,7 +126,7 @@ def train(
     export: Export = None,
 ) -> None:
     """Train a preset; Ctrl-C saves, and the same command goes on from there."""
-    from dplib import presets, training
+    from dplib import checkpoints, presets, training
 
     changes = {"p": p, "k": k, "lr": lr, "clip_norm": clip_norm, "head": head}
     changed: dict[str, Any] = {n: v for n, v in changes.items() if v is not None}
@@ -162,6 +162,7 @@ def train(
         "seconds": round(result.seconds),
         "clipped share": round(result.clipped_share, 4),
         "pids": sorted(found.labels),  # class i is pids[i]
+        "people": checkpoints.people(result.checkpoint),
     }
     files.write(folder / "train.json", json.dumps(record, indent=1) + "\n")
     if export is not None:
@@ -196,5 +197,8 @@ def _export(
     settings = measuring.Settings(device=device)
     results = measuring.measure(net, data, settings)
     measuring.show_results(results, settings.seed)
-    record = {**record, "metrics": results[measuring.SINGLE].summary()}
+    # the split lists the images of this machine's folder
+    who = {k: v for k, v in record["people"].items() if k != "split"}
+    metrics = results[measuring.SINGLE].summary()
+    record = {**record, "people": who, "metrics": metrics}
     print(f"Model and record: {checkpoints.save(net, path, record)}")

@@ -8,15 +8,17 @@ Market-1501's layout ``0002_c1s1_000451_03.jpg`` is pid 2 seen by camera 1 in se
 from __future__ import annotations
 
 import inspect
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dplib import files
+from dplib import files, people
 from dplib.datasets import cuhk03, folder, market, msmt17
 from dplib.datasets.splits import validation_split
+from dplib.datasets.verification import PUBLISHED, counts
 from dplib.samples import DISTRACTOR, JUNK, DatasetError, ReIDData, Sample
 
 _LOADERS: dict[str, Callable[..., ReIDData]] = {
@@ -51,6 +53,7 @@ def load(
     *,
     val_pids: int = 0,
     seed: int = 0,
+    trained: dict[str, Any] | None = None,
     **protocol: Any,
 ) -> ReIDData:
     """Load a data set: lists of its images, with who is on each and its camera.
@@ -64,7 +67,11 @@ def load(
         val_pids: Number of training pids, drawn with ``seed``, that become query and
             gallery instead. The test images are then out of reach, so that settings
             can be chosen on these people.
-        seed: Decides the validation split, and the split of ``"folder"``.
+        seed: Decides the validation split, and the split of ``"folder"``; what was
+            drawn of an own folder is printed.
+        trained: What a training run noted of its people (``checkpoints.people``). The
+            split of an own folder is then that of the run; what was added to the
+            folder since is left out, and said.
         **protocol: ``kind="labeled"`` or ``"detected"`` (cuhk03, cuhk03np),
             ``split=0`` to 19 (cuhk03), ``with_val=True`` (msmt17: train on the
             validation list as well), ``pattern=`` or ``csv=`` and ``test_share=0.5``
@@ -80,8 +87,36 @@ def load(
         raise DatasetError(f"{wrong[0]}= is not for {name}: it {takes}")
     if name == "folder":
         protocol["seed"] = seed
-    data = _people_only(_LOADERS[name](Path(root), **protocol))
-    return validation_split(data, val_pids, seed) if val_pids else data
+    data = _LOADERS[name](Path(root), **protocol)
+    data = replace(data, people=_numbering(data))
+    whole = data = _people_only(data)
+    if val_pids:
+        data = validation_split(data, val_pids, seed)
+    data, said = people.as_noted(data, trained) if trained else (data, "")
+    if said:
+        print(said)
+    elif name == "folder" and whole.drawn:
+        print(folder.describe_split(whole, seed))
+    return data
+
+
+def _numbering(data: ReIDData) -> str:
+    """Whose pids these are; empty where the folder alone says it.
+
+    All copies of a published set number the same people alike, and so do its kinds and
+    splits. Own images in Market-1501's layout do not; the counts tell them apart.
+    """
+    family = data.name.split("-")[0]
+    drawn = data.root / "toymarket.json"
+    if family == "toymarket" and drawn.is_file():
+        settings = json.loads(drawn.read_text("utf-8"))["settings"]
+        return people.toymarket(settings)
+    if family.startswith("cuhk03"):
+        return "cuhk03"  # a pid is the person's place in the whole set, in both
+    published = PUBLISHED.get(family, {})
+    counted = counts(data)
+    same = all(counted[k] == published.get(k) for k in ("identities", "train pids"))
+    return family if same or family == "msmt17" else ""
 
 
 def _people_only(data: ReIDData) -> ReIDData:

@@ -13,10 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from dplib import files
 from dplib.datasets import duplicates, own_rows
+from dplib.datasets.splits import query_of, split_rows
 from dplib.datasets.verification import counts
 from dplib.samples import DISTRACTOR, JUNK, DatasetError, ReIDData, Sample
 
@@ -45,7 +44,7 @@ def load(
         csv: A file with the columns path (below ``root``), pid, camid and, if you like,
             split: train, query and gallery; or train and test, from which the queries
             are then drawn.
-        test_share: Share of the people to draw for query and gallery.
+        test_share: How likely each person is drawn for query and gallery.
         seed: Decides which people and which queries are drawn.
 
     Raises:
@@ -67,21 +66,16 @@ def load(
     if parts["query"]:
         lists = (parts["train"], parts["query"], parts["gallery"])
     elif parts["test"]:
-        lists = (parts["train"], *query_of(parts["test"], _rng(seed)))
+        lists = (parts["train"], *query_of(parts["test"], seed, names))
     else:
-        lists = split_rows(parts[""], test_share, seed)
-    data = ReIDData("folder", Path(root), *lists, pid_names=names)
+        lists = split_rows(parts[""], test_share, seed, names)
+    drawn = not parts["query"]
+    data = ReIDData("folder", Path(root), *lists, pid_names=names, drawn=drawn)
     _check_apart(data)
-    if not parts["query"]:
-        print(describe_split(data, seed))
     print(describe_cameras(rows))
     if said := duplicates.describe(data, duplicates.same_bytes(data), "byte for byte"):
         print(said)
     return data
-
-
-def _rng(seed: int) -> np.random.Generator:
-    return np.random.default_rng([seed, 0x464F4C])
 
 
 # --- numbers -----------------------------------------------------------------------
@@ -102,86 +96,7 @@ def numbers(texts: Iterable[str], first: int) -> dict[str, int]:
     return {t: i for i, t in enumerate(sorted(names), 1)}
 
 
-# --- train, query, gallery ----------------------------------------------------------
-
-
-def split_rows(
-    samples: list[Sample], test_share: float, seed: int
-) -> tuple[list[Sample], list[Sample], list[Sample]]:
-    """Draw ``test_share`` of the pids for query and gallery; train on the others.
-
-    People seen by one camera only cannot be queries; both kinds of people are divided
-    in the same proportion. Every image gets into one list.
-
-    Args:
-        samples: All images.
-        test_share: Above 0 and at most 1, which leaves nobody to train on.
-        seed: Decides which people and which queries are drawn.
-
-    Returns:
-        Training set, query and gallery.
-
-    Raises:
-        DatasetError: Nobody is seen by two cameras, or too few people are left.
-    """
-    if not 0 < test_share <= 1:
-        raise DatasetError(f"test_share={test_share}: expected above 0 and at most 1")
-    cams: dict[int, set[int]] = defaultdict(set)
-    for s in samples:
-        cams[s.pid].add(s.camid)
-    rng = _rng(seed)
-    test: set[int] = set()
-    for able in (True, False):
-        pids = sorted(p for p, c in cams.items() if (len(c) > 1) == able)
-        if able and not pids:
-            raise DatasetError(
-                f"none of {len(cams)} people is seen by two cameras, so nobody can be "
-                "found again; are the cameras told apart?"
-            )
-        n = round(test_share * len(pids))
-        n = max(n, 1) if able else n
-        test.update(rng.permutation(pids)[:n].tolist())
-    train = [s for s in samples if s.pid not in test]
-    if test_share < 1 and len({s.pid for s in train}) < 2:
-        raise DatasetError(
-            f"{len(cams)} people at test_share={test_share} leave fewer than two to "
-            "train on; lower test_share=, or take 1 to rank them all"
-        )
-    return train, *query_of([s for s in samples if s.pid in test], rng)
-
-
-def query_of(
-    samples: list[Sample], rng: np.random.Generator
-) -> tuple[list[Sample], list[Sample]]:
-    """One query for each (pid, camera) that leaves a match in another camera's gallery.
-
-    A camera's only image stays in the gallery, or the other cameras' queries would lose
-    it; where each camera of a pid has one image, one of them is the query.
-
-    Returns:
-        Query and gallery.
-
-    Raises:
-        DatasetError: Nobody is seen by two cameras.
-    """
-    groups: dict[int, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    for s in sorted(samples):
-        groups[s.pid][s.camid].append(s)
-    query = []
-    for _, views in sorted(groups.items()):
-        if len(views) < 2:
-            continue
-        many = [g for _, g in sorted(views.items()) if len(g) > 1]
-        if not many:
-            lone = sorted(views)
-            many = [views[lone[int(rng.integers(len(lone)))]]]
-        query += [g[int(rng.integers(len(g)))] for g in many]
-    if not query:
-        raise DatasetError(
-            "no test person is seen by two cameras, so there is nothing to query"
-        )
-    taken = set(query)
-    return query, [s for s in sorted(samples) if s not in taken]
+# --- what was found -----------------------------------------------------------------
 
 
 def _check_apart(data: ReIDData) -> None:

@@ -17,7 +17,7 @@ from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any
 
-from dplib import DplibError, descriptors
+from dplib import DplibError, descriptors, files
 from dplib.evidence import records, runs
 from dplib.evidence.records import Key, Record, RecordError
 from dplib.evidence.runs import Run
@@ -51,13 +51,15 @@ def remaining(queue: Sequence[Run]) -> list[Run]:
 
 
 def prepare(queue: Sequence[Run]) -> None:
-    """Find what the runs need, once for all: device, weights, data sets.
+    """Find what the runs need, once for all: room for results, device, weights, data.
 
     A ToyMarket that is not there is drawn.
 
     Raises:
         DplibError: Something is missing; the message names it.
     """
+    for path in {p for run in queue for p in (run.records, run.folder / "run.json")}:
+        files.check_writable(path)
     for device in {run.device for run in queue}:
         descriptors.pick_device(device)
     # building a net reads the file of weights, or downloads what torchvision has

@@ -6,14 +6,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imitations import put, write_people
 
 from dplib import datasets
-from dplib.datasets import folder
+from dplib.datasets import folder, splits
 from dplib.samples import DatasetError, ReIDData, Sample
 
 
@@ -167,7 +166,9 @@ def test_drawn_split_covers_every_image_once(
     ]
     able = [p for p, cams in tree.items() if len(cams) > 1]
     try:
-        train, query, gallery = folder.split_rows(samples, share, seed)
+        train, query, gallery = splits.split_rows(
+            samples, share, seed, names
+        )
     except DatasetError as e:
         few = share < 1 and "fewer than two to train on" in str(e)
         assert few or (not able and "seen by two cameras" in str(e))
@@ -208,6 +209,6 @@ def test_query_of_takes_one_of_a_camera_and_leaves_only_images() -> None:
         for (p, c), n in rows.items()
         for i in range(n)
     ]
-    query, gallery = folder.query_of(samples, np.random.default_rng(0))
+    query, gallery = splits.query_of(samples, 0, {1: "a", 2: "b", 3: "c"})
     assert sorted((q.pid, q.camid) for q in query)[0] == (1, 1)
     assert [q.pid for q in query] == [1, 2] and len(gallery) == len(samples) - 2

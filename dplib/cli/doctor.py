@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from dplib import DplibError, __version__, backbones, datasets, workspace
+from dplib import DplibError, __version__, datasets, workspace
 from dplib.cli import tables, words
 from dplib.cli.options import Root
 from dplib.datasets import cuhk03
@@ -192,6 +192,10 @@ def find_data(name: str, root: Path) -> Finding:
 
 
 def _weights() -> Iterator[Finding]:
+    try:
+        from dplib import backbones
+    except (ImportError, OSError, RuntimeError):
+        return  # no PyTorch, which is a finding of its own
     for name in ("mobilenet_v2", "resnet50"):
         file = backbones.cached(name)
         bad = backbones.damage(name)

@@ -111,7 +111,10 @@ def test_every_argument_that_a_message_names_has_an_option() -> None:
     named = [
         (place, m[1], text)
         for place, text in found
-        for m in re.finditer(r"(?<![\w.-])([a-z]\w*)=(?!=)", text)
+        for m in re.finditer(
+            r"(?<![\w.-])([a-z]\w*)=(?!=)",
+            re.sub(r"\bnp\.\w+\(.*?\)", "", text),  # a line of NumPy to be written
+        )
     ]
     assert len(found) > 100 and len(named) > 20
     wrong = [

@@ -114,7 +114,8 @@ def as_noted(data: ReIDData, noted: Note) -> tuple[ReIDData, str]:
         said += f", {len(new):,} people among them, such as {data.name_of(new[0])!r}"
     if gone := sum(name not in here for p in _PARTS for name in lists[p]):
         said += f"; {gone:,} images of it are gone"
-    return replace(data, **parts), said
+    train, query, gallery = (parts[p] for p in _PARTS)
+    return replace(data, train=train, query=query, gallery=gallery), said
 
 
 def older(record: dict[str, Any], data: ReIDData) -> Note | None:
@@ -154,9 +155,7 @@ def _same_folder(noted: Note, data: ReIDData) -> bool:
     if noted["root"] == _place(data.root):
         return True
     images = _images(noted)
-    return any(
-        _digest_of(s) in images for part in _PARTS for s in getattr(data, part)
-    )
+    return any(_digest_of(s) in images for part in _PARTS for s in getattr(data, part))
 
 
 def _images(noted: Note) -> set[str]:

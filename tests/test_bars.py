@@ -85,8 +85,8 @@ def test_bytes_whose_number_comes_later(log: Callable[[], str], clock: Clock) ->
         clock.now = 40
         bar.update(1_000_000)
     first, last = log().splitlines()
-    assert first == "a.zip: 2.00M of 4.00M, 00:40 so far, 00:40 left"
-    assert last == "a.zip: 2.00M of 4.00M in 00:40"  # as when it is interrupted
+    assert first == "a.zip: 2.00M/4.00M, 00:40 so far, 00:40 left"
+    assert last == "a.zip: 2.00M/4.00M in 00:40"  # as when it is interrupted
 
 
 def test_nothing_when_it_is_disabled(log: Callable[[], str]) -> None:
@@ -117,7 +117,7 @@ def test_terminals_and_notebooks_have_bars(
 def test_a_run_whose_output_goes_to_a_file(
     market: ReIDData, tiny: Preset, tmp_path: Path
 ) -> None:
-    """A whole training: one line for each of its two parts, and every line whole."""
+    """A whole training: a line for each part and for the first step; every line whole."""
     program = (
         "import pickle, sys\nfrom dplib import training\n"
         "preset, data, out = pickle.load(open(sys.argv[1], 'rb'))\n"
@@ -138,8 +138,9 @@ def test_a_run_whose_output_goes_to_a_file(
     ours = [x for x in log.splitlines(keepends=True) if "/" in x]
     patterns = (
         r"decoding: 48/48 in \d\d:\d\d\n",
+        r"training: 1/8, \d\d:\d\d so far, \d\d:\d\d left, BtR .*\n",  # it has begun
         r"training: 8/8 in \d\d:\d\d, BtR \S+ BpI \S+ BgI \S+ \| chance 2\.08\n",
     )
-    assert len(ours) == 2 and "\r" not in log
+    assert len(ours) == 3 and "\r" not in log
     for line, pattern in zip(ours, patterns, strict=True):
         assert re.fullmatch(pattern, line)

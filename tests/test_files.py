@@ -129,3 +129,55 @@ def test_readable_names_can_be_written_and_restored(name: str, text: str) -> Non
 def test_every_name_comes_back(name: str) -> None:
     files.readable(name).encode()
     assert files.restored(files.readable(name)) == name
+
+
+def test_a_lock_keeps_threads_of_one_process_apart(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lock"
+    with files.locked(path):
+        for _ in range(2):  # the refusal does not let go of the first one's lock
+            with (
+                pytest.raises(files.InUseError, match="is in use by another process"),
+                files.locked(path, seconds=0),
+            ):
+                pass
+        context = multiprocessing.get_context("spawn")
+        held = context.Event()
+        process = context.Process(target=_hold, args=(path, held))
+        process.start()
+        assert not held.wait(3)
+        process.kill()
+        process.join()
+    with files.locked(path, seconds=0):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(DplibError, match=r"file/lock cannot be written"),
+        files.locked(tmp_path / "file" / "lock"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "your share of the disk is used up"),
+        (errno.EFBIG, "larger than the disk or a limit allows"),
+    ],
+)
+def test_kinds_of_full_disks(tmp_path: Path, number: int, words: str) -> None:
+    said = str(files.not_written(tmp_path / "x", OSError(number, "?")))
+    assert words in said and f"{tmp_path / 'x'}: " in said
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with files.replacing(path) as a:
+        a.write_text("first")
+        with files.replacing(path) as b:
+            b.write_text("second")
+        assert path.read_text() == "second" and a != b
+    assert path.read_text() == "first" and names(tmp_path) == ["x"]

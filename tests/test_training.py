@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -649,3 +650,154 @@ def test_resume_false_starts_over(
     assert not same_run(whole, tmp_path)
     quiet(tiny, market, tmp_path, resume=False)
     assert same_run(whole, tmp_path)
+
+
+# --- one run a folder ---------------------------------------------------------------
+
+
+def begun(preset: Preset, data: ReIDData, out: Path) -> training._Run:
+    return training._Run(preset, data, out, 0, torch.device("cpu"), None)
+
+
+def test_two_saves_at_once_both_end_whole(
+    tiny: Preset, market: ReIDData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (begun(tiny, market, tmp_path / "same") for _ in range(2))
+    write, met = Path.write_bytes, []
+
+    def slow(path: Path, content: bytes) -> int:
+        done = write(path, content)
+        if not met:
+            met.append(path)
+            second.save()
+        return done
+
+    with monkeypatch.context() as m:
+        m.setattr(Path, "write_bytes", slow)
+        first.save()
+    assert met and state_of(tmp_path / "same")["iteration"] == 0
+    assert sorted(p.name for p in (tmp_path / "same").iterdir()) == [
+        "checkpoint.pt",
+        "log.csv",
+    ]
+
+
+def test_a_second_run_in_the_folder_is_refused_while_the_first_is_alive(
+    whole: Path, tiny: Preset, market: ReIDData, tmp_path: Path
+) -> None:
+    refused: list[str] = []
+
+    def second(history: training.History) -> None:
+        for seed, resume in ((0, True), (1, False)):
+            with pytest.raises(DplibError) as e:
+                quiet(tiny, market, tmp_path, seed=seed, resume=resume)
+            refused.append(str(e.value))
+
+    quiet(tiny, market, tmp_path, callback=second)
+    assert len(refused) == 8 and len(set(refused)) == 1
+    assert f"another training is at work in {tmp_path}; wait" in refused[0]
+    assert "--out" in refused[0]
+    assert same_run(whole, tmp_path)  # the first one has not suffered
+    with pytest.raises(CheckpointError, match="seed was 0, is 1"):
+        quiet(tiny, market, tmp_path, seed=1)  # nor is it overwritten when it is done
+    assert same_run(whole, tmp_path)
+
+
+def test_another_process_is_refused_and_its_death_frees_the_folder(
+    tiny: Preset, market: ReIDData, tmp_path: Path
+) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom dplib import files\n"
+        "with files.locked(Path(sys.argv[1])):\n print('held', flush=True)\n"
+        " sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "train.lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
+    ) as other:
+        assert other.stdout and other.stdout.readline() == b"held\n"
+        with pytest.raises(DplibError, match="another training is at work"):
+            quiet(tiny, market, tmp_path, epochs=1)
+        other.kill()
+    assert len(quiet(tiny, market, tmp_path, epochs=1).history) == 2
+
+
+# --- who was trained on -------------------------------------------------------------
+
+
+def test_the_checkpoint_notes_who_was_trained_on(whole: Path, market: ReIDData) -> None:
+    noted = checkpoints.people(whole)
+    assert noted == people.note(market)
+    assert list(noted["trained"]) == [str(pid) for pid in sorted(market.labels)]
+
+
+def test_resuming_compares_people_by_name(
+    tiny: Preset, market: ReIDData, tmp_path: Path
+) -> None:
+    names = {pid: f"who {pid}" for pid in market.labels}
+    data = replace(market, name="folder", pid_names=names)
+    quiet(tiny, data, tmp_path, epochs=1)
+    # a stranger came into the test half, and every pid moved up by one
+    moved = [s._replace(pid=s.pid + 1) for s in market.train]
+    shifted = replace(data, train=moved, pid_names={p + 1: n for p, n in names.items()})
+    assert len(quiet(tiny, shifted, tmp_path, epochs=1).history) == 2
+    # the same pids, another person
+    other = replace(data, pid_names={**names, min(names): "somebody else"})
+    with pytest.raises(
+        CheckpointError, match=r"1 people left, such as 'who \d+'; 1 people came"
+    ):
+        quiet(tiny, other, tmp_path, epochs=1)
+
+
+# --- where nothing can be written ---------------------------------------------------
+
+
+def test_a_file_in_the_place_of_the_folder(
+    tiny: Preset, market: ReIDData, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DplibError, match=r"file/run/train\.lock cannot be written"):
+        quiet(tiny, market, tmp_path / "file" / "run")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tensorboard").write_text("mine")
+    with pytest.raises(DplibError, match=r"run/tensorboard cannot be written"):
+        quiet(tiny, market, tmp_path / "run")
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["tensorboard"]
+
+
+def test_tensorboards_files_on_a_full_disk_do_not_end_the_run(
+    whole: Path,
+    tiny: Preset,
+    market: ReIDData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    board = pytest.importorskip("torch.utils.tensorboard")
+
+    def full(*args: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(board.SummaryWriter, "add_scalar", full)
+    quiet(tiny, market, tmp_path)
+    assert same_run(whole, tmp_path)
+    said = capsys.readouterr().out
+    assert said.count("tensorboard: the disk is full") == 1 and "goes on" in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders of Windows are not made read-only")
+def test_a_finished_run_in_a_folder_that_cannot_be_written(
+    whole: Path,
+    tiny: Preset,
+    market: ReIDData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy = shutil.copytree(whole, tmp_path / "run")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may all
+    before = {p: p.stat().st_mtime_ns for p in copy.rglob("*")}
+    assert len(quiet(tiny, market, copy).history) == 8
+    assert {p: p.stat().st_mtime_ns for p in copy.rglob("*")} == before
+    assert not checkpoints.load(copy).training

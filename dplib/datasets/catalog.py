@@ -87,9 +87,8 @@ def load(
         raise DatasetError(f"{wrong[0]}= is not for {name}: it {takes}")
     if name == "folder":
         protocol["seed"] = seed
-    data = _LOADERS[name](Path(root), **protocol)
-    data = replace(data, people=_numbering(data))
-    whole = data = _people_only(data)
+    data = _people_only(_LOADERS[name](Path(root), **protocol))
+    whole = data = replace(data, people=_numbering(data))
     if val_pids:
         data = validation_split(data, val_pids, seed)
     data, said = people.as_noted(data, trained) if trained else (data, "")

@@ -162,7 +162,8 @@ def query_of(
         if pid <= DISTRACTOR or len(views) < 2:
             continue
         many = [g for _, g in sorted(views.items()) if len(g) > 1]
-        query += [min(g, key=order) for g in many or [sum(views.values(), [])]]
+        everything = [s for g in views.values() for s in g]
+        query += [min(g, key=order) for g in many or [everything]]
     if not query:
         raise DatasetError(
             "no test person is seen by two cameras, so there is nothing to query"

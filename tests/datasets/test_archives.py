@@ -63,7 +63,7 @@ def test_unpacks_as_the_archives_own_folder(
     assert home == tmp_path / "data" / "Set"
     assert tree(tmp_path / "data") == FILES
     shown = capsys.readouterr().err  # nobody watches: one line, at the end
-    all_of_it = rf"s\.{re.escape(ending)}: (\S+) of \1 in \d\d:\d\d\n"
+    all_of_it = rf"s\.{re.escape(ending)}: (\S+)/\1 in \d\d:\d\d\n"
     assert re.fullmatch(all_of_it if progress else "", shown)
 
 

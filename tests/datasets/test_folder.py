@@ -165,10 +165,9 @@ def test_drawn_split_covers_every_image_once(
         for i in range(n)
     ]
     able = [p for p, cams in tree.items() if len(cams) > 1]
+    names = {pid + 1: f"who {pid}" for pid in tree}
     try:
-        train, query, gallery = splits.split_rows(
-            samples, share, seed, names
-        )
+        train, query, gallery = splits.split_rows(samples, share, seed, names)
     except DatasetError as e:
         few = share < 1 and "fewer than two to train on" in str(e)
         assert few or (not able and "seen by two cameras" in str(e))

@@ -107,7 +107,7 @@ def test_execute_relays_and_writes(
     out, err = capsys.readouterr()
     assert "[ 1/2] Count\nhello\n" in out and "[ 2/2] Look\n" in out
     # the kernel draws no bar, as what it prints ends up in no terminal
-    assert err == "counting: 3 of 3 in 00:00\n"
+    assert err == "counting: 3/3 in 00:00\n"
     nb = nbformat.read(done.notebook, as_version=4)
     image = nb.cells[3].outputs[0]
     assert image.metadata["image/png"]["alt"] == ALT

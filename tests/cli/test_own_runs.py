@@ -1,0 +1,162 @@
+"""Where nothing can be written, and who was trained on, from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import run
+from PIL import Image
+
+from dplib import checkpoints, datasets, toymarket
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a small ToyMarket."""
+    root = tmp_path_factory.mktemp("data")
+    toymarket.generate(root, train_pids=16, test_pids=3, workers=1, progress=False)
+    return root
+
+
+def person_folder(root: Path, *names: str, cams: tuple[int, ...] = (1, 2)) -> Path:
+    """An own folder: two images of each person and camera, none like another."""
+    for name in names:
+        for cam in cams:
+            for i in range(2):
+                rng = np.random.default_rng([*f"{root.name}/{name}".encode(), cam, i])
+                file = root / name / f"{cam}_{i:04}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                pixels = rng.integers(0, 255, (64, 32, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(file)
+    return root
+
+
+def test_an_own_folder_that_grew_is_tested_on_the_split_of_the_run(
+    tmp_path: Path,
+) -> None:
+    own = person_folder(tmp_path / "set", *(f"p{i:02}" for i in range(16)))
+    out = tmp_path / "run"
+    common = ("--data", "folder", "--root", own)
+    run("train", "toy", *common, "--epochs", 1, "--seed", 4, "--out", out)
+    note = json.loads((out / "train.json").read_text())["people"]
+    assert note == checkpoints.people(out)
+    data = datasets.load("folder", own, seed=4)
+    assert set(note["trained"]) == {data.name_of(p) for p in data.labels}
+    person_folder(own, "a00")
+    for seed in (4, 0):
+        said = run("evaluate", out, *common, "--seed", seed)
+        assert "NO TEST" not in said
+        assert "those of the training run; 4 images that came later" in said
+        assert f"folder: {len(data.query)} queries of" in said
+    # a run without its split: the people are told by name
+    shutil.move(out / "train.json", tmp_path / "train.json")
+    said = run("evaluate", out, *common, "--val-pids", 3)
+    assert "NO TEST: 3 of these 3 people were trained on" in said
+    other = person_folder(tmp_path / "other", *(f"x{i:02}" for i in range(16)))
+    said = run("evaluate", out, "--data", "folder", "--root", other)
+    assert "NO TEST" not in said
+    exported = tmp_path / "m.safetensors"
+    run("train", "toy", *common, "--epochs", 1, "--seed", 4, "--out", tmp_path / "b",
+        "--export", exported)  # fmt: skip
+    record = json.loads(exported.with_suffix(".json").read_text())
+    assert "split" not in record["people"] and str(tmp_path) not in json.dumps(record)
+    said = run("evaluate", exported, *common, "--val-pids", 3)
+    assert "NO TEST: 3 of these 3 people were trained on" in said
+
+
+READ_ONLY = """
+import os, sys, runpy
+where, words = sys.argv[1], sys.argv[2:]
+if os.getuid() == 0:
+    import ctypes
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.chdir(where)
+os.execv(sys.executable, [sys.executable, "-m", "dplib", *words])
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="gives up root's rights as Linux has it"
+)
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("train toy --epochs 1 --out ro/run", "ro/run"),
+        ("train toy --epochs 1 --out ok --export ro/m.safetensors", "ro/m.safetensors"),
+        ("describe a.png -o ro/x.npz", "ro/x.npz"),
+        ("evaluate toy --lists ro/lists", "ro/lists"),
+        ("evaluate toy --metrics-json ro/m.json", "ro/m.json"),
+        ("report --out ro/page", "ro/page"),
+        ("lessons ro/mine", "ro/mine"),
+        ("data toymarket --root ro", "ro"),
+        ("data unpack a.zip --root ro", "ro"),
+        ("ablate --table 4 --seeds 1 --epochs 1 --results ro/results", "ro/results"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(
+    market: Path, tmp_path: Path, words: str, named: str
+) -> None:
+    Image.new("RGB", (8, 16)).save(tmp_path / "a.png")
+    shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path, "a.png")
+    (tmp_path / "ro").mkdir(mode=0o555)
+    env = {**os.environ, "DPLIB_DATA": str(market), "OMP_NUM_THREADS": "1"}
+    env["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, str(tmp_path), *words.split()],
+        capture_output=True,
+        text=True,
+        env=env,
+    )
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and last.startswith("Error: ") and named in last
+    assert "Traceback" not in done.stderr and not any((tmp_path / "ro").iterdir())
+    assert not (tmp_path / "ok").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limit")
+@pytest.mark.parametrize(
+    ("words", "named", "left"),
+    [
+        ("train toy --epochs 1 --out run", "checkpoint.pt", "run/checkpoint.pt"),
+        ("describe a.png -o x.npz", "x.npz", "x.npz"),
+        ("evaluate toy --lists lists", "lists", "lists"),
+        ("lessons mine 0", "00_quickstart.ipynb", "mine/00_quickstart.ipynb"),
+        ("data toymarket --root new --train-pids 3 --test-pids 2 --workers 1", "new",
+         "new/ToyMarket"),
+        ("data unpack a.zip --root new", "new", "new/a"),
+    ],
+)  # fmt: skip
+def test_a_full_disk_leaves_one_message_and_no_half_file(
+    market: Path, tmp_path: Path, words: str, named: str, left: str
+) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    ).save(tmp_path / "a.png")  # fmt: skip
+    shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path, "a.png")
+    limited = (
+        "import os, resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'dplib', *sys.argv[1:]])"
+    )
+    env = {**os.environ, "DPLIB_DATA": str(market), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *words.split()],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**env, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and last.startswith("Error: ") and named in last
+    assert "Traceback" not in done.stderr and not (tmp_path / left).exists()
+    assert not [*tmp_path.rglob("*.tmp"), *tmp_path.rglob("*.part")]

@@ -117,7 +117,7 @@ def test_terminals_and_notebooks_have_bars(
 def test_a_run_whose_output_goes_to_a_file(
     market: ReIDData, tiny: Preset, tmp_path: Path
 ) -> None:
-    """A whole training: a line for each part and for the first step; every line whole."""
+    """A whole training: a line for each part and the first step; every line whole."""
     program = (
         "import pickle, sys\nfrom dplib import training\n"
         "preset, data, out = pickle.load(open(sys.argv[1], 'rb'))\n"

@@ -114,7 +114,7 @@ def test_a_note_is_json_of_names_and_the_whole_split(own: Path) -> None:
         s.path.relative_to(own).as_posix() for s in data.query
     ]
     images = [f"{p}/{c}_{i:04}.png" for p in NAMES for c in (1, 2) for i in (0, 1)]
-    assert sorted(sum(noted["split"].values(), [])) == images
+    assert sorted(i for part in noted["split"].values() for i in part) == images
     assert str(own) not in str(noted)
 
 

@@ -23,7 +23,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dplib import DplibError, checkpoints, model, presets, training
+from dplib import DplibError, checkpoints, model, people, presets, training
 from dplib.checkpoints import CheckpointError
 from dplib.losses import LossParts
 from dplib.model import DeepPerson

@@ -148,7 +148,9 @@ def describe_cameras(rows: Iterable[own_rows.Row]) -> str:
         seen[r.camid].add(r.pid)
     people = len(set().union(*seen.values()))
     shares = {cam: len(who) / people for cam, who in sorted(seen.items())}
-    text = ", ".join(f"{c} ({s:.0%})" for c, s in list(shares.items())[:_LISTED])
+    text = ", ".join(
+        f"{files.readable(c)} ({s:.0%})" for c, s in list(shares.items())[:_LISTED]
+    )
     if len(shares) > _LISTED:
         low, high = min(shares.values()), max(shares.values())
         text += f" and {len(shares) - _LISTED:,} more, with {low:.1%} to {high:.1%}"

@@ -11,7 +11,8 @@ from typing import Any
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
-from dplib import DplibError, __version__, files, tensorfiles
+from dplib import DplibError, __version__, files
+from dplib.incoming import tensorfiles
 from dplib.model import DeepPerson, ModelConfig
 
 

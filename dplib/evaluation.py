@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib.descriptors import Descriptors, as_tensor, as_tensors, check_pair
+from dplib.descriptors import Descriptors, as_tensors, check_pair
+from dplib.incoming.arrays import as_tensor
 from dplib.ranking import ranks
 from dplib.ranking.distances import BLOCK
 from dplib.ranking.distances import EvaluationError as EvaluationError

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from dplib import DplibError, backbones, contexts
 from dplib.contexts import PART_CONTEXTS, RowFC
+from dplib.incoming import weights as incoming_weights
 
 BRANCHES = ("part", "global", "ranking")  # BpI, BgI, BtR
 HEADS = (
@@ -122,7 +123,7 @@ class DeepPerson(nn.Module):
         self.backbone, self.channels = net.net, net.channels
         self.rows = backbones.rows(self.image_size[0], net.stride)
         if weights is not None:
-            backbones.load_weights(self.backbone, config.backbone, weights)
+            incoming_weights.load_weights(self.backbone, config.backbone, weights)
         if "part" in self.branches:
             with _seeded(seed, 1):
                 self._build_part(config, num_ids)

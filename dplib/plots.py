@@ -23,8 +23,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
 
-from dplib import DplibError, decoding
+from dplib import DplibError
 from dplib.evaluation import Retrieval
+from dplib.incoming import decoding
 from dplib.samples import Sample
 
 # Okabe and Ito's colours, which readers with any common colour blindness can tell apart

@@ -3,7 +3,7 @@
 An epoch is ⌊Nc / P⌋ batches. Initialisation, batches and augmentation draw from
 separate generators, keyed by (seed, epoch, batch): a run that is stopped at any moment
 and resumed ends with the same weights, to the bit, as one that is not. What a run
-keeps on disk and how it is watched and stopped stands in ``training_log``.
+keeps on disk and how it is watched and stopped stands in ``running``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from dplib.descriptors import pick_device
 from dplib.losses import LossParts, deep_person_loss
 from dplib.model import DeepPerson, Outputs
 from dplib.presets import Preset
+from dplib.running.log import TrainingLog, TrainResult
+from dplib.running.rows import COLUMNS as COLUMNS
+from dplib.running.rows import History
 from dplib.samples import ReIDData
 from dplib.sampling import PKSampler
-from dplib.training_log import COLUMNS as COLUMNS
-from dplib.training_log import History, TrainingLog, TrainResult
 from dplib.transforms import augment
 
 

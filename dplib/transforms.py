@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dplib import bars, decoding
+from dplib import bars
+from dplib.incoming import decoding
 from dplib.presets import Preset
 from dplib.samples import Sample
 

@@ -16,6 +16,7 @@ from torch.testing import assert_close
 from torchvision import models
 
 from dplib import DplibError, backbones
+from dplib.incoming import weights
 
 IMAGE = torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(0))
 
@@ -117,7 +118,7 @@ def test_a_torchvision_file_gives_torchvisions_features(
         path = tmp_path / "w.pt"
         torch.save(state, path)
     net = backbones.build(name).net
-    backbones.load_weights(net, name, path)
+    weights.load_weights(net, name, path)
     with torch.no_grad():
         assert_close(net.eval()(IMAGE), features(reference, IMAGE))
 
@@ -129,7 +130,7 @@ def test_mobilenet_under_other_names_goes_in_by_order(tmp_path: Path) -> None:
     renamed = dict(zip(names, body.values(), strict=True))
     torch.save(renamed, tmp_path / "w.pt")
     net = backbones.build("mobilenet_v2").net
-    backbones.load_weights(net, "mobilenet_v2", tmp_path / "w.pt")
+    weights.load_weights(net, "mobilenet_v2", tmp_path / "w.pt")
     with torch.no_grad():
         assert_close(net.eval()(IMAGE), features(reference, IMAGE))
 
@@ -147,14 +148,14 @@ def test_weights_of_another_width_name_the_tensor(resnet18_file: Path) -> None:
     with pytest.raises(
         DplibError, match=r"conv1.weight has shape \(64, 3, 7, 7\).*needs \(32, .*width"
     ):
-        backbones.load_weights(net, "resnet18", resnet18_file)
+        weights.load_weights(net, "resnet18", resnet18_file)
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
 def test_weights_of_another_network_name_a_missing_tensor(resnet18_file: Path) -> None:
     net = backbones.build("resnet50", width=0.125).net
     with pytest.raises(DplibError, match=r"tensors of resnet50 are missing.*layer1\.0"):
-        backbones.load_weights(net, "resnet50", resnet18_file)
+        weights.load_weights(net, "resnet50", resnet18_file)
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.99])
@@ -164,20 +165,20 @@ def test_truncated_weights(resnet18_file: Path, tmp_path: Path, keep: float) -> 
     bad.write_bytes(whole[: int(keep * len(whole))])
     net = backbones.build("resnet18", width=0.125).net
     with pytest.raises(DplibError, match=r"cut\.pt: cannot be read.*download it anew"):
-        backbones.load_weights(net, "resnet18", bad)
+        weights.load_weights(net, "resnet18", bad)
 
 
 def test_missing_weights(tmp_path: Path) -> None:
     net = backbones.build("resnet18", width=0.125).net
     with pytest.raises(DplibError, match=r"none\.pt: no such file; pass a state dict"):
-        backbones.load_weights(net, "resnet18", tmp_path / "none.pt")
+        weights.load_weights(net, "resnet18", tmp_path / "none.pt")
 
 
 def test_a_file_that_is_no_state_dict(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "state": {}}, tmp_path / "w.pt")
     net = backbones.build("resnet18", width=0.125).net
     with pytest.raises(DplibError, match="expected a state dict"):
-        backbones.load_weights(net, "resnet18", tmp_path / "w.pt")
+        weights.load_weights(net, "resnet18", tmp_path / "w.pt")
 
 
 @pytest.mark.parametrize("name", backbones.NAMES)
@@ -187,7 +188,7 @@ def test_offline_says_what_to_do(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(models.WeightsEnum, "get_state_dict", offline)
     with pytest.raises(DplibError, match="could not be downloaded") as e:
-        backbones.load_weights(nn.Identity(), name, "imagenet")
+        weights.load_weights(nn.Identity(), name, "imagenet")
     for word in ("no route to host", f"{name}-", "checkpoints", "weights=None"):
         assert word in str(e.value)
 
@@ -198,7 +199,7 @@ def test_imagenet_weights_come_from_torchvision(
     state = torch.load(resnet18_file, weights_only=True)
     monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda *a, **k: state)
     net = backbones.build("resnet18").net
-    backbones.load_weights(net, "resnet18", "imagenet")
+    weights.load_weights(net, "resnet18", "imagenet")
     assert torch.equal(net.state_dict()["conv1.weight"], state["conv1.weight"])
 
 
@@ -215,7 +216,7 @@ def state(resnet18_file: Path) -> State:
 def into_resnet18(content: object, folder: Path) -> State:
     torch.save(content, folder / "w.pt")
     net = backbones.build("resnet18").net
-    backbones.load_weights(net, "resnet18", folder / "w.pt")
+    weights.load_weights(net, "resnet18", folder / "w.pt")
     return net.state_dict()
 
 
@@ -273,7 +274,7 @@ def test_mobilenet_with_prefixes(tmp_path: Path) -> None:
     parallel = nn.DataParallel(reference).state_dict()
     torch.save({"state_dict": parallel}, tmp_path / "w.pt")
     net = backbones.build("mobilenet_v2").net
-    backbones.load_weights(net, "mobilenet_v2", tmp_path / "w.pt")
+    weights.load_weights(net, "mobilenet_v2", tmp_path / "w.pt")
     with torch.no_grad():
         assert_close(net.eval()(IMAGE), features(reference, IMAGE))
 
@@ -370,7 +371,7 @@ def test_what_is_left_out_is_named(state: State, tmp_path: Path) -> None:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the ImageNet weights of resnet18 would be, in a cache of its own."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    path = backbones.cached("resnet18")
+    path = weights.cached("resnet18")
     assert path == tmp_path / "cache/hub/checkpoints/resnet18-f37072fd.pth"
     path.parent.mkdir(parents=True)
     return path
@@ -384,9 +385,9 @@ def test_a_damaged_file_in_the_cache(cache: Path, content: bytes | None) -> None
         cache.write_bytes(content)
     found = "is a folder" if content is None else "not f37072fd"
     with pytest.raises(DplibError) as refused:
-        backbones.load_weights(nn.Identity(), "resnet18", "imagenet")
+        weights.load_weights(nn.Identity(), "resnet18", "imagenet")
     for said in (
-        str(backbones.damage("resnet18")),
+        str(weights.damage("resnet18")),
         str(refused.value),
     ):
         assert f"remove {cache}; the next run fetches it anew" in said
@@ -396,18 +397,18 @@ def test_a_damaged_file_in_the_cache(cache: Path, content: bytes | None) -> None
 def test_a_whole_file_in_the_cache(
     cache: Path, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert backbones.damage("resnet18") is None  # nothing there
+    assert weights.damage("resnet18") is None  # nothing there
     torch.save(state, cache)
     digest = hashlib.sha256(cache.read_bytes()).hexdigest()
     whole = cache.rename(cache.with_name(f"resnet18-{digest[:8]}.pth"))
-    monkeypatch.setattr(backbones, "cached", lambda name: whole)
-    assert backbones.damage("resnet18") is None
+    monkeypatch.setattr(weights, "cached", lambda name: whole)
+    assert weights.damage("resnet18") is None
     with whole.open("r+b") as f:  # one byte in the middle
         f.seek(whole.stat().st_size // 2)
         byte = f.read(1)[0]
         f.seek(-1, 1)
         f.write(bytes([byte ^ 1]))
-    assert f"not {digest[:8]}" in str(backbones.damage("resnet18"))
+    assert f"not {digest[:8]}" in str(weights.damage("resnet18"))
 
 
 @pytest.mark.parametrize(
@@ -431,5 +432,5 @@ def test_downloads_that_fail(
 
     monkeypatch.setattr(models.WeightsEnum, "get_state_dict", fail)
     with pytest.raises(DplibError, match=f"weights of resnet18.*{found}") as e:
-        backbones.load_weights(nn.Identity(), "resnet18", "imagenet")
+        weights.load_weights(nn.Identity(), "resnet18", "imagenet")
     assert str(cache.parent) in str(e.value)

@@ -193,12 +193,12 @@ def find_data(name: str, root: Path) -> Finding:
 
 def _weights() -> Iterator[Finding]:
     try:
-        from dplib import backbones
+        from dplib.incoming import weights
     except (ImportError, OSError, RuntimeError):
         return  # no PyTorch, which is a finding of its own
     for name in ("mobilenet_v2", "resnet50"):
-        file = backbones.cached(name)
-        bad = backbones.damage(name)
+        file = weights.cached(name)
+        bad = weights.damage(name)
         if bad is not None:
             found, remedy = bad.split("; ", 1)
             yield Finding(False, "ImageNet", f"{name}: {found}", remedy)

@@ -10,14 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dplib import (
-    DplibError,
-    checkpoints,
-    descriptors,
-    evaluation,
-    people,
-    reranking,
-)
+from dplib import DplibError, checkpoints, descriptors, evaluation, people, reranking
 from dplib.cli import tables
 from dplib.descriptors import Descriptors
 from dplib.evaluation import Retrieval

@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
-from dplib import bars, decoding, files
+from dplib import bars, files
+from dplib.incoming import decoding
 from dplib.samples import ReIDData
 
 

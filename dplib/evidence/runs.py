@@ -39,7 +39,7 @@ from dplib.training import TrainResult
 # The code that trains and measures: a change in one of these makes another result.
 _CODE = (
     "backbones", "contexts", "model", "losses", "sampling", "transforms", "training",
-    "training_log", "presets", "descriptors", "ranking", "evaluation",
+    "running", "incoming", "presets", "descriptors", "ranking", "evaluation",
 )  # fmt: skip
 # Settings in which a record and the plan of its run must agree.
 _RECIPE = ("data", "cues", "variant", "seed", "preset", "generator")

@@ -429,7 +429,7 @@ print(f"{len(mine)} iterations, {len(names)} numbers each: equal to the last dig
 
 # %% [markdown]
 # Not "about the same": the same bits. Forty lines are all there is to it; what
-# `dplib/training.py` and `dplib/training_log.py` have beyond them is saving, resuming,
+# `dplib/training.py` and `dplib/running/log.py` have beyond them is saving, resuming,
 # refusing bad input and keeping a log.
 #
 # ## 4 · Read the curves

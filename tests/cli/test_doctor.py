@@ -9,8 +9,9 @@ import pytest
 from conftest import write_market
 from imitations import write_cuhk03, write_duke, write_msmt, write_new_protocol
 
-from dplib import backbones, datasets
+from dplib import datasets
 from dplib.cli import doctor
+from dplib.incoming import weights as incoming_weights
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_cuhk03_is_not_unpacked_by_asking(tmp_path: Path) -> None:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    return backbones.cached("mobilenet_v2")
+    return incoming_weights.cached("mobilenet_v2")
 
 
 def weights() -> doctor.Finding:
@@ -89,7 +90,7 @@ def test_whole_weights(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cache.with_name(f"mobilenet_v2-{digest[:8]}.pth")
     whole.parent.mkdir(parents=True)
     whole.write_bytes(b"weights")
-    monkeypatch.setattr(backbones, "cached", lambda name: whole)
+    monkeypatch.setattr(incoming_weights, "cached", lambda name: whole)
     finding = weights()
     assert finding.ok is True and finding.found == f"mobilenet_v2: {whole}"
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dplib import DplibError, decoding, plots, transforms
+from dplib import DplibError, plots, transforms
+from dplib.incoming import decoding
 from dplib.samples import DatasetError
 
 H, W = 6, 4

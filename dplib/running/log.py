@@ -11,14 +11,13 @@ import io
 import json
 import math
 import os
-import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +25,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplib import DplibError, bars, files, people, tensorfiles
+from dplib import DplibError, bars, files, people
 from dplib.checkpoints import CheckpointError, load_state, read
+from dplib.incoming import tensorfiles
 from dplib.losses import LossParts
 from dplib.model import DeepPerson
 from dplib.presets import Preset, as_record, with_defaults
+from dplib.running.rows import COLUMNS, History, Row
+from dplib.running.watching import _interruptible, _tensorboard
 from dplib.samples import ReIDData
-
-Row = dict[str, float]
-History = list[Row]
-COLUMNS = (
-    "iteration",
-    "epoch",
-    "lr",
-    "total",
-    "ranking",
-    "part",
-    "global",
-    "active",
-    "grad_norm",
-    "clipped",
-    "seconds",
-)
 
 
 @dataclass
@@ -344,61 +330,3 @@ class TrainingLog:
             if not math.isnan(row[k])
         ]
         return f"{' '.join(text)} | chance {math.log(len(self.pids)):.2f}"
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Within the block SIGINT sets the event; a second one raises as usual."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals reach the main thread only
-        return
-
-    def ask(signum: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        bars.say("stopping after this batch; once more to stop at once")
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _tensorboard(log: TrainingLog) -> Iterator[Callable[[Row], None]]:
-    """A function that logs one row, where TensorBoard is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        yield lambda row: None
-        return
-    folder = log.out / "tensorboard"
-    try:
-        writer = SummaryWriter(str(folder), purge_step=log.iterations)
-    except OSError as e:
-        raise files.not_written(folder, e) from e
-    failed = False
-
-    def attempt(work: Callable[[], None]) -> None:
-        nonlocal failed
-        if failed:
-            return
-        try:
-            work()
-        except OSError as e:  # its files are a convenience: the run goes on
-            failed = True
-            bars.say(f"{files.not_written(folder, e)}; the run goes on without them")
-
-    def write(row: Row) -> None:
-        for key in COLUMNS[2:]:
-            if not math.isnan(row[key]):
-                value, step = row[key], int(row["iteration"])
-                attempt(partial(writer.add_scalar, key, value, step))
-
-    try:
-        yield write
-    finally:
-        attempt(writer.close)

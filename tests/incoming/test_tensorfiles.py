@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
-from dplib import DplibError, backbones, tensorfiles
+from dplib import DplibError, backbones
+from dplib.incoming import tensorfiles, weights
 
 
 def zipped(**members: str) -> bytes:
@@ -53,13 +54,13 @@ def test_other_files_are_named(
     path = tmp_path / f"w{suffix}"
     path.write_bytes(content)
     with pytest.raises(DplibError, match=f"w{suffix}: .*{found}.*; .*{remedy}") as e:
-        backbones.load_weights(nn.Identity(), "resnet18", path)
+        weights.load_weights(nn.Identity(), "resnet18", path)
     assert ("anew" in str(e.value)) == ("download it" in remedy)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(DplibError, match="this is a folder; pass a file inside it"):
-        backbones.load_weights(nn.Identity(), "resnet18", tmp_path)
+        weights.load_weights(nn.Identity(), "resnet18", tmp_path)
 
 
 def test_a_safetensors_file_under_any_name(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_the_remedy_for_a_sound_file_makes_one_that_loads(
         torch.save(whole[kind], tmp_path / "w.pt")
     own = backbones.build("resnet18").net
     with pytest.raises(DplibError) as e:
-        backbones.load_weights(own, "resnet18", tmp_path / "w.pt")
+        weights.load_weights(own, "resnet18", tmp_path / "w.pt")
     said = str(e.value)
     words = {"scalar": "NumPy values", "script": "a TorchScript archive"}
     assert words.get(kind, "a whole network of the class ResNet") in said
@@ -104,6 +105,6 @@ def test_the_remedy_for_a_sound_file_makes_one_that_loads(
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=tmp_path, check=True
     )
-    backbones.load_weights(own, "resnet18", tmp_path / "w-state.pt")
+    weights.load_weights(own, "resnet18", tmp_path / "w-state.pt")
     theirs = net.state_dict()
     assert all(torch.equal(v, theirs[k]) for k, v in own.state_dict().items())

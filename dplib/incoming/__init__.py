@@ -1,0 +1,1 @@
+"""What comes from outside, told by its content: pictures, tensors, arrays, weights."""

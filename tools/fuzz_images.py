@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from dplib import DplibError, datasets, descriptors, evaluation, plots, transforms
 from dplib.cli import ranked_lists
-from dplib.datasets import market, scanning
+from dplib.datasets import duplicates, market, scanning
 from dplib.descriptors import Descriptors
 from dplib.samples import Sample
 
@@ -225,6 +225,7 @@ def ways(whole: Path, out: Path) -> dict[str, Callable[[Path], object]]:
                 "folder", path.parents[1], pattern=PATTERN, test_share=1
             )
         datasets.verify(data)
+        duplicates.same_pixels(data, progress=False)
         transforms.decode([*data.query, *data.gallery], SIZE, progress=False)
 
     def one(path: Path) -> list[Sample]:

@@ -36,7 +36,7 @@ MAX_BYTES = 1_500_000
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 BAR = re.compile(
     r"\d+%\|.*\||\d+(it|s|B) \[|\?(it|B)/s|\[\d\d:\d\d[<,]"
-    r"|: \S+ of \S+(,| in) \d\d:\d\d"  # as dplib.bars has it where nobody watches
+    r"|: \S+/\S+(,| in) \d\d:\d\d"  # as dplib.bars has it where nobody watches
 )
 
 

@@ -119,6 +119,8 @@ def ablate(
     if dry_run:
         tables.show([(f"  {run.job.folder}", run.job.variant.label) for run in left])
         return
+    for target in {places.runs, into}:
+        files.check_writable(target, folder=True)
     failed, undone = _make_all(left, workers)
     if undone:
         print("Stopped; the same command goes on from here.")
@@ -190,6 +192,7 @@ def robustness(
         )
     todo = [f for f in found if f[:2] not in have]
     print(f"{len(found)} finished runs, {len(todo)} to measure")
+    files.check_writable(into)
     nets = [(v, seed, checkpoints.load(path)) for v, seed, path in todo]
     data = datasets.load("toymarket", root_folder(root))
     for record in curves.records(nets, data, workers=workers):
@@ -218,12 +221,14 @@ def report(
     from dplib.evidence import readme as readme_section
     from dplib.evidence import report as evidence_report
 
+    page_folder = out or base() / "docs"
+    files.check_writable(page_folder, folder=True)
     folder = results_folder(results)
     mine = records.records_file(folder, data)
     if results is None and not records.read(mine, cut=True):
         folder = records.RESULTS  # those that are shipped
     evidence = findings.load(folder, data)
-    page = evidence_report.write(evidence, out or base() / "docs")
+    page = evidence_report.write(evidence, page_folder)
     for line in findings.sentences(evidence):
         print(f"- {line}")
     if readme:

@@ -146,7 +146,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Preset) -> Path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DPLIB_DATA", str(tmp_path / "data"))
     monkeypatch.setitem(presets.PRESETS, "toy", tiny)
-    for root, people in (("set", 20), ("few", 5), ("lone", 8)):
+    for root, people in (("set", 20), ("few", 5), ("two", 2), ("lone", 8)):
         for p in range(people):
             put(tmp_path / root, f"anna{p:02}", "1")
             put(tmp_path / root, f"anna{p:02}", "2")
@@ -173,10 +173,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Preset) -> Path
 SET = "--data folder --root set"
 ERRORS = [
     # people
-    ("train toy --data folder --root few --epochs 1", "people; take --p "),
+    ("train toy --data folder --root few --p 5", "people; take --p "),
     ("train toy --data folder --root lone --epochs 1", "'lone"),
     ("train toy --data folder --root lone --epochs 1", "--drop-single"),
-    ("train toy --data folder --root few --test-share 0.999", "lower --test-share"),
+    ("train toy --data folder --root two", "lower --test-share"),
     (f"train toy {SET} --test-share 1", "no training images"),
     (f"train toy {SET} --val-pids 99", "--val-pids 99: folder has "),
     (f"evaluate toy {SET} --csv list.csv", "set/anna15/1_0.png, person 'anna15'"),

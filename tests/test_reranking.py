@@ -301,7 +301,7 @@ def test_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 def test_progress(capfd: pytest.CaptureFixture[str]) -> None:
     x = drawn(0, 40)
     k_reciprocal(describe(x[:4]), describe(x[4:]), progress=True)
-    assert re.search(r"re-ranking: (\d+) of \1 in ", capfd.readouterr().err)
+    assert re.search(r"re-ranking: (\d+)/\1 in ", capfd.readouterr().err)
 
 
 @pytest.mark.parametrize(

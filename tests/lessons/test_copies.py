@@ -35,7 +35,7 @@ checks.predict("99.p1", ...)
 # %%
 import sys
 print("  50%|#####     | 5/10 [00:01<00:01, 5.0it/s]", end="\\r", file=sys.stderr)
-print("decoding: 48 of 48 in 00:01, BtR 1.20", file=sys.stderr)
+print("decoding: 48/48 in 00:01, BtR 1.20", file=sys.stderr)
 print("done")
 """
 

@@ -86,6 +86,7 @@ def build(name: str, *, width: float = 1.0, last_stride: int = 2) -> Backbone:
         DplibError: There is no such name, width or stride.
 
     Example:
+        >>> import torch
         >>> net, channels, stride = build("resnet18", width=0.25, last_stride=1)
         >>> net(torch.zeros(1, 3, 128, 64)).shape, channels, stride
         (torch.Size([1, 128, 8, 4]), 128, 16)

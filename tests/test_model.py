@@ -334,20 +334,21 @@ def test_save_replaces_and_leaves_nothing_half_written(
     checkpoints.save(small(seed=1), tmp_path / "toy", {"run": 1})
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def full_disk(state: object, path: Path, metadata: object) -> None:
-        with path.open("wb") as f:
-            f.write(b"half")
-        raise OSError(28, "No space left on device")
+    real = Path.write_bytes
+    for fits in (0, 1):  # nothing fits; the tensors do, and their note does not
+        written: list[Path] = []
 
-    def full_later(self: Path, data: bytes) -> None:
-        full_disk(None, self, None)
+        def until_full(
+            self: Path, data: bytes, fits: int = fits, written: list[Path] = written
+        ) -> int:
+            if len(written) == fits:
+                real(self, data[: len(data) // 2])
+                raise OSError(28, "No space left on device")
+            written.append(self)
+            return real(self, data)
 
-    for target, fail in (
-        ("dplib.checkpoints.save_file", full_disk),
-        ("pathlib.Path.write_bytes", full_later),
-    ):
         with monkeypatch.context() as m:
-            m.setattr(target, fail)
+            m.setattr(Path, "write_bytes", until_full)
             with pytest.raises(DplibError, match=r"toy\.\S+: the disk is full"):
                 checkpoints.save(small(seed=2), tmp_path / "toy", {"run": 2})
         assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

@@ -82,7 +82,8 @@ def test_weights_of_the_recipe_are_used_unless_replaced(
 ) -> None:
     asked: list[object] = []
     monkeypatch.setattr(
-        "dplib.backbones.load_weights", lambda net, name, source: asked.append(source)
+        "dplib.incoming.weights.load_weights",
+        lambda net, name, source: asked.append(source),
     )
     PRESETS["market-cpu"].build_model(3)
     PRESETS["market-cpu"].build_model(3, weights="mine.pt")

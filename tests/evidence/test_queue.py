@@ -50,12 +50,18 @@ def test_a_finished_run_is_not_made_again(done: tuple[Places, Record]) -> None:
 
 def test_a_failed_run_does_not_stop_the_queue(root: Path, tmp_path: Path) -> None:
     where = places(root, tmp_path, epochs=1)
-    (tmp_path / "runs/toymarket").mkdir(parents=True)
-    (tmp_path / "runs/toymarket/bgi-0").write_text("in the way")
+    folder = tmp_path / "runs/toymarket/bgi-0"
+    folder.parent.mkdir(parents=True)
+    folder.write_text("in the way")
     both = planned(where, job("bgi"), job("btr"))
+    with pytest.raises(DplibError, match="cannot be written"):  # before any run begins
+        list(queue.run_all(both, progress=False))
+    folder.unlink()
+    folder.mkdir()
+    (folder / "result.json").write_text("{")
     bad, good = queue.run_all(both, progress=False)
     assert isinstance(bad, tuple) and bad[0] == both[0]
-    assert isinstance(bad[1], OSError)
+    assert isinstance(bad[1], RecordError) and "is damaged" in str(bad[1])
     assert isinstance(good, dict) and good["variant"] == "btr"
 
 

@@ -54,6 +54,8 @@ def test_form_of_the_file(source: Path) -> None:
         for out in cell.outputs:
             tool.refuse_paths(str(out), f"{source.name}, code cell {i}")
             assert out.output_type != "error", out
+            if tool.WIDGET in out.get("data", {}):
+                assert "text/plain" not in out.data, "a widget's stand-in in words"
 
 
 @lessons

@@ -33,6 +33,7 @@ from dplib import DplibError, files, stamps
 from dplib.lessons import copies
 
 MAX_BYTES = 1_500_000
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 BAR = re.compile(
     r"\d+%\|.*\||\d+(it|s|B) \[|\?(it|B)/s|\[\d\d:\d\d[<,]"
@@ -305,6 +306,11 @@ def clean(nb: Any, name: str, *temporary: Path) -> None:
                         "bar: take the tag off or pass progress=False"
                     )
                 continue
+            # without a kernel, a widget's stand-in in words (VBox(children=…)) says
+            # nothing: a reader on the web has the static figure beside it
+            data = out.get("data", {})
+            if WIDGET in data:
+                data.pop("text/plain", None)
             kept.append(out)
         cell.outputs = kept
         for out in kept:

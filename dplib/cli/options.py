@@ -91,6 +91,14 @@ TestShare = Annotated[
         help="Own folder: share of the people to draw for the test; default: 0.5",
     ),
 ]
+SameCamera = Annotated[
+    bool,
+    typer.Option(
+        "--same-camera",
+        help="Own folder: images of one camera count as matches (near copies do not); "
+        "not comparable with published results",
+    ),
+]
 WithVal = Annotated[
     bool | None,
     typer.Option(help="MSMT17: train on the validation list as well; default: yes"),
@@ -107,7 +115,13 @@ def base() -> Path:
     return workspace.checkout() or Path.cwd()
 
 
-_OWN = ("csv", "pattern", "test_share", "with_val")  # handed on as they are
+_OWN = (
+    "csv",
+    "pattern",
+    "test_share",
+    "with_val",
+    "same_camera",
+)  # handed on as they are
 
 
 class Chosen(NamedTuple):
@@ -123,6 +137,7 @@ class Chosen(NamedTuple):
     pattern: str | None = None
     test_share: float | None = None
     with_val: bool | None = None
+    same_camera: bool = False
 
     def load(self, trained: dict[str, Any] | None = None) -> ReIDData:
         """``datasets.load`` with those options that were given.
@@ -141,6 +156,7 @@ class Chosen(NamedTuple):
         if self.split == "all":
             raise DplibError("--split all is for evaluate: give a number from 0 to 19")
         own = {k: getattr(self, k) for k in _OWN}
+        own["same_camera"] = self.same_camera or None
         given: dict[str, Any] = own | {
             "kind": self.kind and self.kind.value,
             "split": None if self.split is None else int(self.split),
@@ -161,6 +177,8 @@ class Chosen(NamedTuple):
             option = key.replace("_", "-")
             if key == "with_val" and value is not None:
                 words.append(f"--{option}" if value else f"--no-{option}")
+            elif key == "same_camera":
+                words += [f"--{option}"] * value
             elif key != "name" and value:
                 words += [f"--{option}", str(value)]
         return shlex.join(words)

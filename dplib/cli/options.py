@@ -115,13 +115,7 @@ def base() -> Path:
     return workspace.checkout() or Path.cwd()
 
 
-_OWN = (
-    "csv",
-    "pattern",
-    "test_share",
-    "with_val",
-    "same_camera",
-)  # handed on as they are
+_OWN = ("csv", "pattern", "test_share", "with_val")  # handed on as they are
 
 
 class Chosen(NamedTuple):
@@ -156,10 +150,10 @@ class Chosen(NamedTuple):
         if self.split == "all":
             raise DplibError("--split all is for evaluate: give a number from 0 to 19")
         own = {k: getattr(self, k) for k in _OWN}
-        own["same_camera"] = self.same_camera or None
         given: dict[str, Any] = own | {
             "kind": self.kind and self.kind.value,
             "split": None if self.split is None else int(self.split),
+            "same_camera": self.same_camera or None,
         }
         return datasets.load(
             self.name,

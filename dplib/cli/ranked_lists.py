@@ -43,7 +43,8 @@ def write(
     query, gallery: the samples that were described and evaluated. The table has the
     ``top`` nearest images of every query: position counts all of them, rank only those
     that the protocol counts; verdict is right, wrong or junk; a last column names the
-    protocol if it is "same_camera". ``pictures`` queries (None: all) get a picture of the query and its ``shown`` first images.
+    protocol if it is "same_camera". ``pictures`` queries (None: all) get a picture of
+    the query and its ``shown`` first images.
     The folder appears when all is written. Raises DplibError when ``out`` exists or
     cannot be written.
     """

@@ -244,7 +244,12 @@ def _pairs(
             "copies in the gallery: datasets.left_out(data) of an own folder, or [] "
             "where there are none"
         )
-    pairs = np.asarray(left_out)
+    if isinstance(left_out, Tensor):
+        left_out = left_out.cpu()
+    try:
+        pairs = np.asarray(left_out)
+    except ValueError as e:
+        raise EvaluationError(f"left_out has rows of several lengths: {e}") from e
     pairs = pairs.reshape(0, 2).astype(np.int64) if not pairs.size else pairs
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise EvaluationError(

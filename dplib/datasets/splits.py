@@ -114,16 +114,16 @@ def split_rows(
         if s.pid > DISTRACTOR:  # junk and distractors belong in the gallery
             cams[s.pid].add(s.camid)
     chance = {p: _chance(seed, "test", names[p]) for p in cams}
-    able = [p for p in cams if p in _able(samples, same_camera)]
+    able = _able(samples, same_camera)
     if not able:
         raise _nobody(f"none of {len(cams)} people", same_camera)
     test = {p for p in cams if chance[p] < test_share}
-    if not test & set(able):
+    if not test & able:
         test.add(min(able, key=lambda p: chance[p]))
     # fewer than two people have no negatives: those farthest from the test stay
     wanted = min(2, len(cams) - 1) if test_share < 1 else 0
     for p in sorted(test, key=lambda p: -chance[p]):
-        if len(cams) - len(test) < wanted and len(test & set(able) - {p}):
+        if len(cams) - len(test) < wanted and len(test & able - {p}):
             test.remove(p)
     train = [s for s in samples if s.pid in cams and s.pid not in test]
     if test_share < 1 and len({s.pid for s in train}) < 2:

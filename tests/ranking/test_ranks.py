@@ -150,6 +150,8 @@ def test_the_camera_does_not_matter_and_the_standard_protocol_is_as_it_was() -> 
         ({"protocol": "same_camera", "left_out": [0, 0]}, r"\(2,\) of int64; expected"),
         ({"protocol": "same_camera", "left_out": [[0, 0, 0]]}, r"\(1, 3\) of int64"),
         ({"protocol": "same_camera", "left_out": [[0.0, 0.0]]}, "of float64"),
+        ({"protocol": "same_camera", "left_out": [[0, 0], [1]]}, "of several lengths"),
+        ({"protocol": "same_camera", "left_out": [["a", "b"]]}, "expected whole numb"),
         ({"protocol": "same_camera", "left_out": [[True, True]]}, "of bool"),
         ({"protocol": "same_camera", "left_out": [[0, 0]]}, "that is not left out"),
         ({}, "protocol='same_camera', an own folder with same_camera=True"),

@@ -142,8 +142,7 @@ def describe_protocol(alone: int, people: int, same_camera: bool) -> str:
     if not same_camera:
         return (
             f"{few} and cannot be found again; with same_camera=True (--same-camera) "
-            "they can, by a protocol whose results are not comparable with published "
-            "ones"
+            "they can, by another protocol, whose results compare with no others"
         )
     if alone == people:
         few = "nobody is seen by two cameras (are they told apart?)"

@@ -174,7 +174,8 @@ def evaluate(
         places, of, size = ranks.all_ranked(query, gallery, given, metric, pairs)
     found = np.bincount(of, minlength=len(query.pids))
     if not found.all() and (unmatched == "raise" or not len(places)):
-        raise _unmatched(query, gallery, protocol, np.flatnonzero(found == 0))
+        i = int(np.flatnonzero(found == 0)[0])
+        raise _unmatched(query, gallery, i, protocol, unmatched)
     shares, curves = _measured(places, found[found > 0], size, single)
     return Retrieval(
         protocol=protocol,
@@ -271,25 +272,26 @@ def _pairs(
 
 
 def _unmatched(
-    query: Descriptors, gallery: Descriptors, protocol: str, left: np.ndarray
+    query: Descriptors, gallery: Descriptors, i: int, protocol: str, unmatched: str
 ) -> EvaluationError:
-    """Return what is said of the queries ``left`` [n], which have no match."""
-    i = int(left[0])
-    who = "no query has a true match:"
-    if len(left) < len(query.pids):
-        who = (
+    """Return what is said of query ``i``, the first that has no match."""
+    where = (
+        "that is not left out" if protocol == "same_camera" else "from another camera"
+    )
+    if unmatched == "skip":
+        said = f"no query has a true match in the gallery, an image of its pid {where}"
+    else:
+        said = (
             f"query {i} (pid {int(query.pids[i])}, camera {int(query.camids[i])}) has "
-            "no true match; remove it, or pass unmatched='skip':"
+            f"no gallery image of its pid {where}; remove it, or pass unmatched='skip'"
         )
-    where = "that is not left out" if protocol == "same_camera" else "of another camera"
-    known = (gallery.pids == query.pids[i]).any() and query.pids[i] != JUNK
-    advice = ""
-    if protocol == "market1501" and known:
-        advice = (
-            ". A set of one camera is ranked by protocol='same_camera', an own folder "
+    here = (gallery.pids == query.pids[i]).any() and query.pids[i] != JUNK
+    if protocol == "market1501" and here:
+        said += (
+            ". Images of one camera are ranked by protocol='same_camera', an own folder "
             "with same_camera=True"
         )
-    return EvaluationError(f"{who} the gallery has no image of its pid {where}{advice}")
+    return EvaluationError(said)
 
 
 def _check_distances(given: Tensor, query: Descriptors, gallery: Descriptors) -> None:

@@ -124,7 +124,9 @@ def as_noted(data: ReIDData, noted: Note) -> tuple[ReIDData, str]:
         said += (
             f"; so is its protocol, {protocol}: NOT COMPARABLE with published results"
         )
-    return replace(data, **parts, protocol=protocol), said
+    train, query, gallery = (parts[p] for p in _PARTS)
+    found = replace(data, train=train, query=query, gallery=gallery)
+    return replace(found, protocol=protocol), said
 
 
 def older(record: dict[str, Any], data: ReIDData) -> Note | None:

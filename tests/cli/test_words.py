@@ -214,7 +214,7 @@ ERRORS = [
     ("evaluate toy --data folder --root twice", "none of 4 people has two images that"),
     ("train toy --data folder --root twice --val-pids 2", "near copies of each other"),
     ("evaluate toy --data folder --root set --csv one.csv", "with --same-camera"),
-    ("evaluate toy --data folder --root thrice --rerank --k1 3",
+    ("evaluate toy --data folder --root thrice --test-share 1 --rerank",
      "--rerank: 4 queries have near copies"),
     (f"evaluate toy {SET} --kind detected", "--kind is not for folder: it takes --pat"),
     # settings that are checked before the images are described

@@ -288,8 +288,8 @@ def _unmatched(
     here = (gallery.pids == query.pids[i]).any() and query.pids[i] != JUNK
     if protocol == "market1501" and here:
         said += (
-            ". Images of one camera are ranked by protocol='same_camera', an own folder "
-            "with same_camera=True"
+            ". Images of one camera are ranked by protocol='same_camera', an own "
+            "folder with same_camera=True"
         )
     return EvaluationError(said)
 

@@ -3,7 +3,10 @@
 "market1501": for each query the gallery is ranked by distance. Junk (pid -1) is
 dropped, and so are the images of the query's own pid from its own camera; distractors
 (pid 0) stay. "cuhk03" (the old protocol of that set): the gallery is one image per pid
-from the other camera, drawn several times.
+from the other camera, drawn several times. "same_camera" is not the paper's, and its
+results are not comparable with published ones: all images of the query's pid count,
+from whatever camera, but for the pairs that are left out, such as a query and a copy of
+it. They are neither matches nor wrong; junk is dropped.
 
 Every measure follows from the ranks of the true matches (``dplib.ranking.ranks``). Ties
 count against the model, so that constant descriptors score nothing.
@@ -29,7 +32,7 @@ from dplib.ranking.retrieval import Retrieval as Retrieval
 from dplib.samples import JUNK
 
 METRICS = ("euclidean", "cosine")
-PROTOCOLS = ("market1501", "cuhk03")
+PROTOCOLS = ("market1501", "cuhk03", "same_camera")
 CHOICES = {
     "metric": METRICS,
     "protocol": PROTOCOLS,
@@ -126,6 +129,7 @@ def evaluate(
     distances: Tensor | np.ndarray | None = None,
     metric: str = "euclidean",
     protocol: str = "market1501",
+    left_out: Tensor | np.ndarray | Sequence[Sequence[int]] | None = None,
     unmatched: str = "raise",
     draws: int = 10,
     seed: int = 0,
@@ -138,9 +142,12 @@ def evaluate(
         distances: Distances [Q, G] to rank by in place of the features', for example
             re-ranked ones.
         metric: "euclidean" or "cosine", of the features.
-        protocol: "market1501" or "cuhk03", see the module.
-        unmatched: Whether to "raise" or to "skip" when a query has no true match from
-            another camera.
+        protocol: "market1501", "cuhk03" or "same_camera", see the module.
+        left_out: Under "same_camera" alone, and required there: pairs [n, 2] of a query
+            and a gallery image of its pid that do not count for it. Descriptors do not
+            tell copies, and a query that finds its copy measures nothing; so where
+            there are none, say so by ``[]``. ``datasets.left_out`` finds them.
+        unmatched: Whether to "raise" or to "skip" when a query has no true match.
         draws: How many galleries are drawn, under "cuhk03" alone.
         seed: Of these draws.
 
@@ -149,7 +156,8 @@ def evaluate(
 
     Raises:
         EvaluationError: For NaN, for shapes that disagree, for an unknown metric or
-            protocol, and for a query without a match, which is named.
+            protocol, for pairs that cannot be left out, and for a query without a
+            match, which is named.
     """
     query = as_tensors("query", query, EvaluationError)
     gallery = as_tensors("gallery", gallery, EvaluationError)
@@ -158,23 +166,19 @@ def evaluate(
     if distances is not None:
         given = as_tensor("distances", distances, EvaluationError)
         _check_distances(given, query, gallery)
+    pairs = _pairs(left_out, query, gallery, protocol)
     single = protocol == "cuhk03"
     if single:
         places, of, size = ranks.single_shot(query, gallery, given, metric, draws, seed)
     else:
-        places, of, size = ranks.all_ranked(query, gallery, given, metric)
+        places, of, size = ranks.all_ranked(query, gallery, given, metric, pairs)
     found = np.bincount(of, minlength=len(query.pids))
-    if unmatched == "raise" and not found.all():
+    if not found.all() and (unmatched == "raise" or not len(places)):
         i = int(np.flatnonzero(found == 0)[0])
-        raise EvaluationError(
-            f"query {i} (pid {int(query.pids[i])}, camera {int(query.camids[i])}) has "
-            "no gallery image of its pid from another camera; remove it, or pass "
-            "unmatched='skip'"
-        )
-    if not len(places):
-        raise EvaluationError("no query has a true match in the gallery")
+        raise _unmatched(query, gallery, i, protocol, unmatched)
     shares, curves = _measured(places, found[found > 0], size, single)
     return Retrieval(
+        protocol=protocol,
         cmc=curves.mean(0),
         map=float(shares["map"].mean()),
         map_trapezoid=float(shares["map_trapezoid"].mean()),
@@ -189,6 +193,7 @@ def evaluate(
         _gallery=gallery,
         _distances=given,
         _metric=metric,
+        _left_out=pairs,
     )
 
 
@@ -217,6 +222,76 @@ def _measured(
     cmc = np.stack([np.bincount(f, minlength=size + 1)[1:].cumsum() for f in first])
     curves = torch.from_numpy(cmc / len(counts))
     return {k: torch.from_numpy(v) for k, v in shares.items()}, curves
+
+
+def _pairs(
+    left_out: object, query: Descriptors, gallery: Descriptors, protocol: str
+) -> np.ndarray | None:
+    """Return the pairs to leave out [n, 2]; None under the other protocols.
+
+    Raises:
+        EvaluationError: They are no pairs of a query and an image of its pid, or they
+            and the protocol do not go together.
+    """
+    if protocol != "same_camera":
+        if left_out is None:
+            return None
+        raise EvaluationError(
+            f"left_out is for protocol='same_camera', not for {protocol!r}"
+        )
+    if left_out is None:
+        raise EvaluationError(
+            "protocol='same_camera' needs left_out=, the pairs of a query and its near "
+            "copies in the gallery: datasets.left_out(data) of an own folder, or [] "
+            "where there are none"
+        )
+    if isinstance(left_out, Tensor):
+        left_out = left_out.cpu()
+    try:
+        pairs = np.asarray(left_out)
+    except ValueError as e:
+        raise EvaluationError(f"left_out has rows of several lengths: {e}") from e
+    pairs = pairs.reshape(0, 2).astype(np.int64) if not pairs.size else pairs
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise EvaluationError(
+            f"left_out is {pairs.shape} of {pairs.dtype}; expected whole numbers "
+            "[n, 2], a query and a gallery image in each row"
+        )
+    wrong = ((pairs < 0) | (pairs >= (len(query.pids), len(gallery.pids)))).any(1)
+    if not wrong.any():
+        pairs = pairs.astype(np.int64)
+        wrong = (query.pids[pairs[:, 0]] != gallery.pids[pairs[:, 1]]).numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise EvaluationError(
+            f"left_out, row {row}: {pairs[row].tolist()} is no pair of a query (0 to "
+            f"{len(query.pids) - 1}) and a gallery image of the same pid (0 to "
+            f"{len(gallery.pids) - 1})"
+        )
+    return pairs
+
+
+def _unmatched(
+    query: Descriptors, gallery: Descriptors, i: int, protocol: str, unmatched: str
+) -> EvaluationError:
+    """Return what is said of query ``i``, the first that has no match."""
+    where = (
+        "that is not left out" if protocol == "same_camera" else "from another camera"
+    )
+    if unmatched == "skip":
+        said = f"no query has a true match in the gallery, an image of its pid {where}"
+    else:
+        said = (
+            f"query {i} (pid {int(query.pids[i])}, camera {int(query.camids[i])}) has "
+            f"no gallery image of its pid {where}; remove it, or pass unmatched='skip'"
+        )
+    here = (gallery.pids == query.pids[i]).any() and query.pids[i] != JUNK
+    if protocol == "market1501" and here:
+        said += (
+            ". Images of one camera are ranked by protocol='same_camera', an own "
+            "folder with same_camera=True"
+        )
+    return EvaluationError(said)
 
 
 def _check_distances(given: Tensor, query: Descriptors, gallery: Descriptors) -> None:

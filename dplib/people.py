@@ -37,7 +37,8 @@ def note(data: ReIDData) -> Note:
     Returns:
         ``data`` and ``set``, its name and whose numbering it has; ``root``, a digest of
         the folder's path; ``trained``, the digests of each person's training images by
-        name; and of an own folder whose split was drawn ``split``, the three lists.
+        name; and of an own folder whose split was drawn ``split``, the three lists, and
+        ``protocol``, unless it is the published one.
     """
     trained: dict[str, list[str]] = {data.name_of(pid): [] for pid in data.labels}
     for s in data.train:
@@ -53,6 +54,8 @@ def note(data: ReIDData) -> Note:
         made["split"] = {
             part: [_below(data.root, s) for s in getattr(data, part)] for part in _PARTS
         }
+        if data.protocol == "same_camera":
+            made["protocol"] = data.protocol
     return made
 
 
@@ -79,6 +82,9 @@ def known(noted: Note, data: ReIDData, pids: Iterable[int]) -> Known:
 
 def as_noted(data: ReIDData, noted: Note) -> tuple[ReIDData, str]:
     """The same folder with the split that a run noted, whatever came to it since.
+
+    Queries that were drawn for the protocol "same_camera" are ranked by it, also where
+    people are seen by a second camera now.
 
     Args:
         data: An own folder, with a split that was drawn just now.
@@ -114,8 +120,13 @@ def as_noted(data: ReIDData, noted: Note) -> tuple[ReIDData, str]:
         said += f", {len(new):,} people among them, such as {data.name_of(new[0])!r}"
     if gone := sum(name not in here for p in _PARTS for name in lists[p]):
         said += f"; {gone:,} images of it are gone"
+    if (protocol := noted.get("protocol", data.protocol)) != data.protocol:
+        said += (
+            f"; so is its protocol, {protocol}: NOT COMPARABLE with published results"
+        )
     train, query, gallery = (parts[p] for p in _PARTS)
-    return replace(data, train=train, query=query, gallery=gallery), said
+    found = replace(data, train=train, query=query, gallery=gallery)
+    return replace(found, protocol=protocol), said
 
 
 def older(record: dict[str, Any], data: ReIDData) -> Note | None:

@@ -38,7 +38,8 @@ class ReIDData:
     query: list[Sample]
     gallery: list[Sample]
     multi_query: list[Sample] = field(default_factory=list)  # gt_bbox; may be absent
-    protocol: str = "market1501"  # or "cuhk03": query and gallery hold both views
+    # or "cuhk03": query and gallery hold both views; or "same_camera", of an own folder
+    protocol: str = "market1501"
     pid_names: dict[int, str] = field(
         default_factory=dict
     )  # of "folder": its own names

@@ -292,3 +292,30 @@ def test_a_split_of_another_folder_or_a_given_one_is_not_replaced(
     given = load(own, csv="list.csv", trained=noted)
     assert len(given.query) == 16 and not given.train
     assert len(known(noted, given)) == len(noted["trained"])
+
+
+# --- one camera -----------------------------------------------------------------------
+
+
+def test_a_run_keeps_the_protocol_of_its_queries(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = draw(tmp_path / "set", *NAMES, cams=(1,), n=3)
+    before = load(root)
+    noted = people.note(before)
+    assert noted["protocol"] == before.protocol == "same_camera"
+    draw(root, *NAMES[:3], cams=(2,))  # now a folder with two cameras
+    capsys.readouterr()
+    assert load(root).protocol == "market1501"
+    now = load(root, 99, trained=noted)
+    assert now.protocol == "same_camera" and now.query == before.query
+    said = capsys.readouterr().out
+    assert "so is its protocol, same_camera: NOT COMPARABLE" in said
+    assert datasets.left_out(now) is not None
+
+
+def test_a_published_split_is_noted_as_before(own: Path) -> None:
+    noted = people.note(load(own))
+    assert "protocol" not in noted and load(own, trained=noted).protocol == "market1501"
+    asked = load(own, trained=noted, same_camera=True)  # what is asked for is done
+    assert asked.protocol == "same_camera" and asked.query == load(own).query

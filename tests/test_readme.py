@@ -94,6 +94,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Preset) -> Path:
             put(Path("flat", f"{n + 1:04}_c{1 + (serial > 1)}_{serial}.jpg"))
             split = "query" if camera == "door" else "gallery"
             cards.append([f"anna{n:02}/{path.name}", f"anna{n:02}", camera, split])
+        for frame in (1, 2, 40):
+            put(Path("porch", f"anna{n:02}", f"1_{frame:04}.jpg"))
     for n in range(6):
         put(Path("photos", f"lone{n}", "door_0001.jpg"))
         cards.append([f"lone{n}/door_0001.jpg", f"lone{n}", "door", "query"])
@@ -111,7 +113,7 @@ def blocks(page: str, heading: str) -> list[str]:
 
 def test_the_walk_through_of_own_photographs(desk: Path) -> None:
     lines = blocks("data/README.md", "## Your own photographs")
-    assert len(lines) == 6
+    assert len(lines) == 7
     said = [run(*shlex.split(line)) for line in lines]
     assert "2 cameras" not in said[0] or "door" in said[0]
     assert (
@@ -121,6 +123,7 @@ def test_the_walk_through_of_own_photographs(desk: Path) -> None:
     assert "NO TEST" not in said[3] and "folder: " in said[3]
     assert "Left out of training" in said[2] and "lone" in said[2]
     assert "No image is a copy" in said[4]
+    assert "(%)" in said[6] and "NOT COMPARABLE with published results" in said[6]
     for folder in ("ranked", "ranked-mine"):
         assert (desk / folder / "lists.csv").is_file()
         assert any((desk / folder / "pictures").iterdir())

@@ -17,6 +17,7 @@ from dplib.cli.options import (
     KindOption,
     Pattern,
     Root,
+    SameCamera,
     Split,
     TestShare,
     WithVal,
@@ -52,6 +53,7 @@ def verify(
     csv: Csv = None,
     pattern: Pattern = None,
     test_share: TestShare = None,
+    same_camera: SameCamera = False,
     with_val: WithVal = None,
 ) -> None:
     """Compare a data set with its published counts."""
@@ -69,6 +71,7 @@ def verify(
         pattern=pattern,
         test_share=test_share,
         with_val=with_val,
+        same_camera=same_camera,
     )
     found = asked.load()
     # the library's own text, since lessons print it and its error ends with it, too

@@ -20,6 +20,7 @@ from dplib.cli.options import (
     KindOption,
     Pattern,
     Root,
+    SameCamera,
     Split,
     TestShare,
     ValPids,
@@ -110,6 +111,7 @@ def evaluate(
     csv: Csv = None,
     pattern: Pattern = None,
     test_share: TestShare = None,
+    same_camera: SameCamera = False,
     with_val: WithVal = None,
     features: Annotated[Feature, typer.Option(help="Which features")] = Feature.fm,
     metric: Annotated[Metric, typer.Option(help="How to compare")] = Metric.euclidean,
@@ -146,7 +148,7 @@ def evaluate(
     )
     asked = Chosen(
         *(data, root, val_pids, seed, kind, None),
-        *(csv, pattern, test_share, with_val),
+        *(csv, pattern, test_share, with_val, same_camera),
     )
     results: list[dict[str, Retrieval]] = []
     for number, path in zip(numbers, paths, strict=True):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dplib import DplibError, checkpoints, descriptors, evaluation, people, reranking
 from dplib.cli import tables
+from dplib.datasets import near
 from dplib.descriptors import Descriptors
 from dplib.evaluation import Retrieval
 from dplib.evidence import provenance, resampling
@@ -19,6 +22,10 @@ from dplib.model import DeepPerson
 from dplib.samples import JUNK, ReIDData, Sample
 
 SINGLE, MULTIPLE, RERANKED = "single query", "multiple query", "re-ranked"
+OWN = (
+    "protocol same_camera: images of the query's camera count as matches, its near "
+    "copies do not; NOT COMPARABLE with published results"
+)
 _WITH_INTERVAL = ("rank1", "map")
 _COLUMNS = {
     "rank1": "rank-1",
@@ -65,7 +72,8 @@ def measure(
     Raises:
         DplibError: See ``check``, which comes before the work.
     """
-    check(data, wanted)
+    left_out = near.left_out(data)
+    check(data, wanted, left_out)
     results = {} if results is None else results
 
     def describe(samples: Sequence[Sample]) -> Descriptors:
@@ -78,6 +86,7 @@ def measure(
             gallery,
             metric=wanted.metric,
             protocol=data.protocol,
+            left_out=left_out,
             unmatched="skip" if wanted.skip_unmatched else "raise",
             seed=wanted.seed,
             **distances,
@@ -97,8 +106,13 @@ def measure(
     return results
 
 
-def check(data: ReIDData, wanted: Settings) -> None:
+def check(data: ReIDData, wanted: Settings, left_out: np.ndarray | None) -> None:
     """Refuse what cannot be measured, before the images are described.
+
+    Args:
+        data: The data set.
+        wanted: How to evaluate.
+        left_out: What ``near.left_out`` gives for the data.
 
     Raises:
         DplibError: There is no query, one has no true match, a query has no box for
@@ -106,8 +120,7 @@ def check(data: ReIDData, wanted: Settings) -> None:
     """
     if not data.query or not data.gallery:
         raise DplibError(f"{data.name} at {data.root} has no query or no gallery")
-    if not wanted.skip_unmatched:
-        _check_matches(data)
+    _check_matches(data, wanted.skip_unmatched, left_out)
     if wanted.multi_query:
         _check_boxes(data)
     if not wanted.rerank:
@@ -117,22 +130,40 @@ def check(data: ReIDData, wanted: Settings) -> None:
             "--rerank: CUHK03's old protocol ranks one image a person, re-ranking "
             "needs the whole gallery; take --data cuhk03np"
         )
+    if left_out is not None and len(left_out):
+        raise DplibError(
+            f"--rerank: {len(set(left_out[:, 0])):,} queries have near copies in the "
+            "gallery, which are left out when the images of one camera are ranked. "
+            "Re-ranking would find other images by their means; rank without --rerank"
+        )
     images = len(data.query) + sum(s.pid != JUNK for s in data.gallery)
     reranking.check_settings(images, *wanted.rerank)
 
 
-def _check_matches(data: ReIDData) -> None:
-    views: dict[int, set[int]] = defaultdict(set)
+def _check_matches(data: ReIDData, skip: bool, left_out: np.ndarray | None) -> None:
+    images: dict[int, list[int]] = defaultdict(list)  # their cameras, by person
     for s in data.gallery:
-        views[s.pid].add(s.camid)
-    alone = [q for q in data.query if not views[q.pid] - {q.camid}]
-    if alone:
-        raise DplibError(
-            f"{len(alone):,} of {len(data.query):,} queries have no true match: the "
-            "gallery has no image of their person from another camera. The first is "
-            f"{alone[0].path}, {_person(data, alone[0])}. Leave such queries out with "
-            "--skip-unmatched, or add images of these people"
-        )
+        images[s.pid].append(s.camid)
+    if left_out is None:
+        alone = [q for q in data.query if not {*images[q.pid]} - {q.camid}]
+        why = "from another camera"
+    else:
+        copies = Counter(left_out[:, 0].tolist())
+        alone = [q for i, q in enumerate(data.query) if len(images[q.pid]) == copies[i]]
+        why = "but near copies of the query"
+    if not alone or (skip and len(alone) < len(data.query)):
+        return
+    advice = ["add images of these people"]
+    if len(alone) < len(data.query):
+        advice.insert(0, "leave such queries out with --skip-unmatched")
+    if left_out is None and any(images[q.pid] for q in alone):
+        own = "" if data.pid_names else "--data folder, --csv FILE and "
+        advice.append(f"rank images of one camera with {own}--same-camera")
+    raise DplibError(
+        f"{len(alone):,} of {len(data.query):,} queries have no true match: the "
+        f"gallery has no image of their person {why}. The first is {alone[0].path}, "
+        f"{_person(data, alone[0])}. To go on, {', or '.join(advice)}"
+    )
 
 
 def _check_boxes(data: ReIDData) -> None:
@@ -224,6 +255,13 @@ def show_results(results: dict[str, Retrieval], seed: int) -> None:
                 row.append("")
         rows.append(row)
     tables.show(rows, header, numbers=numbers)
+    if is_own(results):
+        print(OWN)
+
+
+def is_own(results: dict[str, Retrieval]) -> bool:
+    """Whether they are by a protocol of ours, and so not comparable with others."""
+    return any(r.protocol == "same_camera" for r in results.values())
 
 
 def show_means(results: list[dict[str, Retrieval]]) -> None:
@@ -265,6 +303,8 @@ def record(
         name = name.rpartition("-split")[0] + ", all splits"
     made = provenance.record(seed, name, data.root)
     kept = {**made, "checkpoint": checkpoint, **measured}
+    if is_own(results[-1]):
+        kept["protocol"] = OWN
     if (before := training_record(checkpoint)) is not None:
         kept["training"] = before
     return kept

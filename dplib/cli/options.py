@@ -91,6 +91,14 @@ TestShare = Annotated[
         help="Own folder: share of the people to draw for the test; default: 0.5",
     ),
 ]
+SameCamera = Annotated[
+    bool,
+    typer.Option(
+        "--same-camera",
+        help="Own folder: images of one camera count as matches (near copies do not); "
+        "not comparable with published results",
+    ),
+]
 WithVal = Annotated[
     bool | None,
     typer.Option(help="MSMT17: train on the validation list as well; default: yes"),
@@ -123,6 +131,7 @@ class Chosen(NamedTuple):
     pattern: str | None = None
     test_share: float | None = None
     with_val: bool | None = None
+    same_camera: bool = False
 
     def load(self, trained: dict[str, Any] | None = None) -> ReIDData:
         """``datasets.load`` with those options that were given.
@@ -144,6 +153,7 @@ class Chosen(NamedTuple):
         given: dict[str, Any] = own | {
             "kind": self.kind and self.kind.value,
             "split": None if self.split is None else int(self.split),
+            "same_camera": self.same_camera or None,
         }
         return datasets.load(
             self.name,
@@ -161,6 +171,8 @@ class Chosen(NamedTuple):
             option = key.replace("_", "-")
             if key == "with_val" and value is not None:
                 words.append(f"--{option}" if value else f"--no-{option}")
+            elif key == "same_camera":
+                words += [f"--{option}"] * value
             elif key != "name" and value:
                 words += [f"--{option}", str(value)]
         return shlex.join(words)

@@ -16,6 +16,7 @@ from dplib.evaluation import Retrieval
 from dplib.samples import Sample
 
 FIELDS = ("query", "position", "rank", "gallery", "pid", "camid", "distance", "verdict")
+OWN = "same_camera (not comparable with published results)"
 _SIZE, _FRAME, _GAP, _TEXT = (128, 64), 4, 6, 14  # pixels; (height, width)
 _PALE = Image.new("RGB", _SIZE[::-1], (225, 225, 225))
 _COLOURS = {
@@ -41,8 +42,9 @@ def write(
 
     query, gallery: the samples that were described and evaluated. The table has the
     ``top`` nearest images of every query: position counts all of them, rank only those
-    that the protocol counts; verdict is right, wrong or junk. ``pictures`` queries
-    (None: all) get a picture of the query and its ``shown`` first images.
+    that the protocol counts; verdict is right, wrong or junk; a last column names the
+    protocol if it is "same_camera". ``pictures`` queries (None: all) get a picture of
+    the query and its ``shown`` first images.
     The folder appears when all is written. Raises DplibError when ``out`` exists or
     cannot be written.
     """
@@ -56,11 +58,13 @@ def write(
         (part / "pictures").mkdir(parents=True)
         with (part / "lists.csv").open("w", newline="", encoding="utf-8") as f:
             table = csv.writer(f, lineterminator="\n")
-            table.writerow(FIELDS)
+            own = [OWN] if result.protocol == "same_camera" else []
+            table.writerow([*FIELDS, *["protocol" for _ in own]])
             bar = bars.bar(result.queries.tolist(), "lists", disable=not progress)
             for n, i in enumerate(bar):
                 rows = _rows(result, i, gallery, max(top, shown))
-                table.writerows(_cells(_short(query[i]), r) for r in rows[:top])
+                cells = (_cells(_short(query[i]), r) for r in rows[:top])
+                table.writerows([*row, *own] for row in cells)
                 if n < drawn:
                     sheet = _picture(query[i], rows[:shown])
                     sheet.save(part / "pictures" / _name(i, query[i]))

@@ -21,6 +21,7 @@ from dplib.cli.options import (
     KindOption,
     Pattern,
     Root,
+    SameCamera,
     Split,
     TestShare,
     ValPids,
@@ -121,6 +122,7 @@ def train(
     csv: Csv = None,
     pattern: Pattern = None,
     test_share: TestShare = None,
+    same_camera: SameCamera = False,
     with_val: WithVal = None,
     drop_single: DropSingle = False,
     export: Export = None,
@@ -139,7 +141,7 @@ def train(
     # the seed draws the people of --val-pids and of an unsplit folder, too
     asked = Chosen(
         *(data, root, val_pids, seed, kind, split),
-        *(csv, pattern, test_share, with_val),
+        *(csv, pattern, test_share, with_val, same_camera),
     )
     found = asked.load()
     if drop_single:
@@ -201,4 +203,6 @@ def _export(
     who = {k: v for k, v in record["people"].items() if k != "split"}
     metrics = results[measuring.SINGLE].summary()
     record = {**record, "people": who, "metrics": metrics}
+    if measuring.is_own(results):
+        record["protocol"] = measuring.OWN
     print(f"Model and record: {checkpoints.save(net, path, record)}")

@@ -74,8 +74,10 @@ def load(
             folder since is left out, and said.
         **protocol: ``kind="labeled"`` or ``"detected"`` (cuhk03, cuhk03np),
             ``split=0`` to 19 (cuhk03), ``with_val=True`` (msmt17: train on the
-            validation list as well), ``pattern=`` or ``csv=`` and ``test_share=0.5``
-            (folder, see ``folder.load``).
+            validation list as well), ``pattern=`` or ``csv=``, ``test_share=0.5`` and
+            ``same_camera=True`` (folder, see ``folder.load``). A folder in which nobody
+            is seen by two cameras, or with the latter, has the protocol "same_camera":
+            its results are not comparable with published ones.
 
     Raises:
         DatasetError: An unknown name or keyword; a data set that is absent, half

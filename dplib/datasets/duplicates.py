@@ -26,7 +26,12 @@ def same_bytes(data: ReIDData) -> list[list[Path]]:
         Groups of two or more paths, each in the order of train, query, gallery. A file
         that cannot be read is in none; whatever decodes it later names it.
     """
-    alike = _groups(_paths(data), _size)
+    return same_files(_paths(data))
+
+
+def same_files(paths: Iterable[Path]) -> list[list[Path]]:
+    """The paths, each given once, in groups as ``same_bytes`` has them."""
+    alike = _groups(paths, _size)
     return [same for group in alike for same in _groups(group, _digest)]
 
 

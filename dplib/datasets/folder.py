@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from dplib import files
@@ -30,11 +31,16 @@ def load(
     csv: str | Path | None = None,
     test_share: float = 0.5,
     seed: int = 0,
+    same_camera: bool = False,
 ) -> ReIDData:
     r"""The images below ``root``; one of three things says who is on them.
 
     By default their folders and names do: ``PID/CAMERA_anything.jpg``. Where no split
     is given, ``split_rows`` makes one, and what it holds is printed.
+
+    Where nobody is seen by two cameras, people are ranked by the protocol
+    "same_camera" (see ``evaluation``), which is printed as well. Near copies of a query
+    are left out then, see ``near``.
 
     Args:
         root: The folder of the images.
@@ -46,6 +52,7 @@ def load(
             are then drawn.
         test_share: How likely each person is drawn for query and gallery.
         seed: Decides which people and which queries are drawn.
+        same_camera: Rank by "same_camera" although some are seen by two cameras.
 
     Raises:
         DatasetError: The message names the file, row or value that is wrong.
@@ -60,19 +67,26 @@ def load(
     pids, cams = numbers(people, 1), numbers((r.camid for r in rows), 0)
     names = {n: text for text, n in pids.items()}
     pids |= junk
+    views = _cameras_of(r for r in rows if r.pid in people)
+    alone = sum(len(seen) == 1 for seen in views.values())
+    same = same_camera or alone == len(views)
+    print(describe_cameras(rows))
+    if same or alone:
+        print(describe_protocol(alone, len(views), same))
     parts: dict[str, list[Sample]] = defaultdict(list)
     for r in sorted(rows, key=lambda r: r.path):
         parts[r.split].append(Sample(r.path, pids[r.pid], cams[r.camid]))
     if parts["query"]:
         lists = (parts["train"], parts["query"], parts["gallery"])
     elif parts["test"]:
-        lists = (parts["train"], *query_of(parts["test"], seed, names))
+        lists = (parts["train"], *query_of(parts["test"], seed, names, same))
     else:
-        lists = split_rows(parts[""], test_share, seed, names)
+        lists = split_rows(parts[""], test_share, seed, names, same)
     drawn = not parts["query"]
     data = ReIDData("folder", Path(root), *lists, pid_names=names, drawn=drawn)
+    if same:
+        data = replace(data, protocol="same_camera")
     _check_apart(data)
-    print(describe_cameras(rows))
     if said := duplicates.describe(data, duplicates.same_bytes(data), "byte for byte"):
         print(said)
     return data
@@ -99,6 +113,13 @@ def numbers(texts: Iterable[str], first: int) -> dict[str, int]:
 # --- what was found -----------------------------------------------------------------
 
 
+def _cameras_of(rows: Iterable[own_rows.Row]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for r in rows:
+        found[r.pid].add(r.camid)
+    return found
+
+
 def _check_apart(data: ReIDData) -> None:
     both = {s.pid for s in data.train} & {s.pid for s in (*data.query, *data.gallery)}
     both -= {JUNK, DISTRACTOR}
@@ -107,6 +128,28 @@ def _check_apart(data: ReIDData) -> None:
             f"{data.root}: {data.pid_names[min(both)]!r} and {len(both) - 1} more "
             "people are in train and in test; results would not count: move them"
         )
+
+
+def describe_protocol(alone: int, people: int, same_camera: bool) -> str:
+    """Whether people seen by one camera are ranked, and what the results are then.
+
+    Args:
+        alone: How many people one camera alone has seen.
+        people: All people.
+        same_camera: Whether they are ranked by "same_camera".
+    """
+    few = f"{alone:,} of {people:,} people are seen by one camera only"
+    if not same_camera:
+        return (
+            f"{few} and cannot be found again; with same_camera=True (--same-camera) "
+            "they can, by another protocol, whose results compare with no others"
+        )
+    if alone == people:
+        few = "nobody is seen by two cameras (are they told apart?)"
+    return (
+        f"protocol same_camera: {few}; images of the query's camera count as matches, "
+        "its near copies are left out. NOT COMPARABLE with published results"
+    )
 
 
 def describe_split(data: ReIDData, seed: int) -> str:
@@ -144,8 +187,9 @@ def describe_cameras(rows: Iterable[own_rows.Row]) -> str:
     hundreds of cameras, and each saw one person.
     """
     seen: dict[str, set[str]] = defaultdict(set)
-    for r in rows:
-        seen[r.camid].add(r.pid)
+    for pid, cams in _cameras_of(rows).items():
+        for cam in cams:
+            seen[cam].add(pid)
     people = len(set().union(*seen.values()))
     shares = {cam: len(who) / people for cam, who in sorted(seen.items())}
     text = ", ".join(

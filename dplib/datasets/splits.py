@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dplib.datasets.near import SAID, near
 from dplib.samples import DISTRACTOR, DatasetError, ReIDData, Sample
 
 
@@ -20,7 +21,8 @@ def validation_split(data: ReIDData, pids: int, seed: int = 0) -> ReIDData:
     """Hold training pids out, as query (one image per camera) and gallery.
 
     Only people seen by two cameras or more are drawn, and only their images are ranked.
-    Under the protocol ``"cuhk03"`` query and gallery both hold all of these images.
+    Under the protocol ``"cuhk03"`` query and gallery both hold all of these images;
+    under ``"same_camera"`` it takes two images that are not near copies of each other.
 
     Args:
         data: The data set; its own query and gallery are dropped.
@@ -28,24 +30,24 @@ def validation_split(data: ReIDData, pids: int, seed: int = 0) -> ReIDData:
         seed: Decides which people, and which image of each camera is the query.
 
     Raises:
-        DatasetError: Too few people are seen by two cameras, or fewer than two would be
-            left to train on.
+        DatasetError: Too few people can be drawn, or fewer than two would be left to
+            train on.
     """
-    cams: dict[int, set[int]] = {}
-    for s in data.train:
-        cams.setdefault(s.pid, set()).add(s.camid)
-    able = sorted(p for p, c in cams.items() if len(c) > 1)
-    most = min(len(able), len(cams) - 2)
+    same_camera = data.protocol == "same_camera"
+    able = sorted(_able(data.train, same_camera))
+    everybody = len({s.pid for s in data.train})
+    most = min(len(able), everybody - 2)
     if not 0 < pids <= most:
+        what = f"with two images that are not {SAID}" if same_camera else _TWO
         raise DatasetError(
-            f"val_pids={pids}: {data.name} has {len(cams)} training pids, {len(able)} "
-            f"of them seen by two cameras; take 1 to {most}"
+            f"val_pids={pids}: {data.name} has {everybody} training pids, {len(able)} "
+            f"of them {what}; take 1 to {most}"
         )
     if data.pid_names:  # a folder may grow: its people are drawn by their names
         names = data.pid_names
         first = sorted(able, key=lambda p: _chance(seed, "held out", names[p]))[:pids]
         ranked = [s for s in data.train if s.pid in set(first)]
-        return _held_out(data, set(first), *query_of(ranked, seed, names))
+        return _held_out(data, set(first), *query_of(ranked, seed, names, same_camera))
     rng = np.random.default_rng([seed, pids, 0x56414C])
     held = set(rng.choice(able, pids, replace=False).tolist())
     query: list[Sample] = []
@@ -79,7 +81,11 @@ def _held_out(
 
 
 def split_rows(
-    samples: list[Sample], test_share: float, seed: int, names: Mapping[int, str]
+    samples: list[Sample],
+    test_share: float,
+    seed: int,
+    names: Mapping[int, str],
+    same_camera: bool = False,
 ) -> tuple[list[Sample], list[Sample], list[Sample]]:
     """Draw people for query and gallery; train on the others.
 
@@ -93,12 +99,13 @@ def split_rows(
         test_share: Above 0 and at most 1, which leaves nobody to train on.
         seed: Decides which people and which queries are drawn.
         names: The name of each pid.
+        same_camera: Whether one camera is enough, see ``query_of``.
 
     Returns:
         Training set, query and gallery.
 
     Raises:
-        DatasetError: Nobody is seen by two cameras, or too few people are left.
+        DatasetError: Nobody can be a query, or too few people are left.
     """
     if not 0 < test_share <= 1:
         raise DatasetError(f"test_share={test_share}: expected above 0 and at most 1")
@@ -107,19 +114,16 @@ def split_rows(
         if s.pid > DISTRACTOR:  # junk and distractors belong in the gallery
             cams[s.pid].add(s.camid)
     chance = {p: _chance(seed, "test", names[p]) for p in cams}
-    able = [p for p, c in cams.items() if len(c) > 1]
+    able = _able(samples, same_camera)
     if not able:
-        raise DatasetError(
-            f"none of {len(cams)} people is seen by two cameras, so nobody can be "
-            "found again; are the cameras told apart?"
-        )
+        raise _nobody(f"none of {len(cams)} people", same_camera)
     test = {p for p in cams if chance[p] < test_share}
-    if not test & set(able):
+    if not test & able:
         test.add(min(able, key=lambda p: chance[p]))
     # fewer than two people have no negatives: those farthest from the test stay
     wanted = min(2, len(cams) - 1) if test_share < 1 else 0
     for p in sorted(test, key=lambda p: -chance[p]):
-        if len(cams) - len(test) < wanted and len(test & set(able) - {p}):
+        if len(cams) - len(test) < wanted and len(test & able - {p}):
             test.remove(p)
     train = [s for s in samples if s.pid in cams and s.pid not in test]
     if test_share < 1 and len({s.pid for s in train}) < 2:
@@ -128,11 +132,14 @@ def split_rows(
             "train on; lower test_share, or take 1 to rank them all"
         )
     ranked = [s for s in samples if s.pid in test or s.pid <= DISTRACTOR]
-    return train, *query_of(ranked, seed, names)
+    return train, *query_of(ranked, seed, names, same_camera)
 
 
 def query_of(
-    samples: list[Sample], seed: int, names: Mapping[int, str]
+    samples: list[Sample],
+    seed: int,
+    names: Mapping[int, str],
+    same_camera: bool = False,
 ) -> tuple[list[Sample], list[Sample]]:
     """One query for each (pid, camera) that leaves a match in another camera's gallery.
 
@@ -143,12 +150,15 @@ def query_of(
         samples: Images of the people to rank.
         seed: Decides, with the person's name and the file's, which image is the query.
         names: The name of each pid.
+        same_camera: Whether the match may be of the same camera, unless it is a near
+            copy. Each camera of a pid then has a query, as long as they leave a match
+            for one another.
 
     Returns:
         Query and gallery.
 
     Raises:
-        DatasetError: Nobody is seen by two cameras.
+        DatasetError: Nobody can be a query.
     """
 
     def order(s: Sample) -> tuple[float, Sample]:
@@ -159,17 +169,66 @@ def query_of(
         groups[s.pid][s.camid].append(s)
     query = []
     for pid, views in sorted(groups.items()):
-        if pid <= DISTRACTOR or len(views) < 2:
+        if pid <= DISTRACTOR:
+            continue
+        if same_camera:
+            query += _apart([sorted(g, key=order) for _, g in sorted(views.items())])
+            continue
+        if len(views) < 2:
             continue
         many = [g for _, g in sorted(views.items()) if len(g) > 1]
         everything = [s for g in views.values() for s in g]
         query += [min(g, key=order) for g in many or [everything]]
     if not query:
-        raise DatasetError(
-            "no test person is seen by two cameras, so there is nothing to query"
-        )
+        raise _nobody("no test person", same_camera)
     taken = set(query)
     return query, [s for s in sorted(samples) if s not in taken]
+
+
+def _able(samples: list[Sample], same_camera: bool) -> set[int]:
+    """The people of whom an image can be a query, with a match in the others."""
+    images: dict[int, list[Sample]] = defaultdict(list)
+    for s in samples:
+        if s.pid > DISTRACTOR:
+            images[s.pid].append(s)
+    if not same_camera:
+        return {p for p, mine in images.items() if len({s.camid for s in mine}) > 1}
+    return {p for p, mine in images.items() if _apart([mine])}
+
+
+def _apart(views: list[list[Sample]]) -> list[Sample]:
+    """Take the first image of each camera that leaves all that are taken a match.
+
+    Args:
+        views: The images of one person, by camera, the preferred one first.
+    """
+    mine = [s for view in views for s in view]
+    copies = near(mine, mine)
+    left, taken = set(range(len(mine))), set[int]()
+    start = 0
+    for view in views:
+        for i in range(start, start + len(view)):
+            if all(left - {i} - copies[q] for q in (*taken, i)):
+                taken.add(i)
+                left.remove(i)
+                break
+        start += len(view)
+    return [mine[i] for i in sorted(taken)]
+
+
+_TWO = "seen by two cameras"
+
+
+def _nobody(who: str, same_camera: bool) -> DatasetError:
+    if same_camera:
+        return DatasetError(
+            f"{who} has two images that are not {SAID}, so nobody can be found again; "
+            "add images, and number photographs that are no frames of a film otherwise"
+        )
+    return DatasetError(
+        f"{who} is {_TWO}, so nobody can be found again; are the cameras told apart? "
+        "With same_camera=True one camera is enough"
+    )
 
 
 def _chance(seed: int, *words: str) -> float:

@@ -9,6 +9,9 @@ Two images tie when their distances to the query are equal, as sums of squared
 differences in float64 or as handed in, and a tie counts against the model. Products in
 float32 decide only where the bounds of their errors leave no doubt; all other pairs are
 computed again in float64 (``dplib.ranking.distances``).
+
+Which images of a query's person are its matches is for ``counted`` to say. The others
+of that person are neither matches nor wrong.
 """
 
 from __future__ import annotations
@@ -55,16 +58,44 @@ class Block(NamedTuple):
     width: np.ndarray  # [C]: upper bounds are higher by this
 
 
+def counted(
+    query: Descriptors,
+    gallery: Descriptors,
+    left_out: np.ndarray | None,
+    of: np.ndarray,
+    images: np.ndarray,
+) -> np.ndarray:
+    """Return which of the images of a query's person are true matches.
+
+    Args:
+        query: Descriptors [Q, D].
+        gallery: Descriptors [G, D].
+        left_out: Pairs [n, 2] of a query and an image that do not count, all others do.
+            None stands for Market-1501's rule: those of the query's camera do not.
+        of: Queries [M].
+        images: An image [M] of the pid of each.
+    """
+    if left_out is None:
+        return (query.camids[of] != gallery.camids[images]).numpy()
+    places = np.array([len(gallery.pids), 1])
+    return ~np.isin(np.stack([of, images], 1) @ places, left_out @ places)
+
+
 def all_ranked(
-    query: Descriptors, gallery: Descriptors, given: Tensor | None, metric: str
+    query: Descriptors,
+    gallery: Descriptors,
+    given: Tensor | None,
+    metric: str,
+    left_out: np.ndarray | None = None,
 ) -> Ranks:
-    """Rank all matches by Market-1501's protocol.
+    """Rank all matches by Market-1501's protocol, or by "same_camera".
 
     Args:
         query: Descriptors [Q, D].
         gallery: Descriptors [G, D].
         given: Distances [Q, G] to use instead of the features', or None.
         metric: "euclidean" or "cosine".
+        left_out: See ``counted``.
 
     Returns:
         The ranks of all matches [M] from 1, query by query and ascending, the query
@@ -85,8 +116,8 @@ def all_ranked(
     else:
         distances, low = None, _floats(given[of, images])
         high, blocks = low, _copies(given, junk)
-    other = (query.camids[of] != gallery.camids[images]).numpy()
-    matches = Matches(*(x[other] for x in (of, images, low, high)))
+    right = counted(query, gallery, left_out, of, images)
+    matches = Matches(*(x[right] for x in (of, images, low, high)))
     first = np.searchsorted(matches.queries, np.arange(len(query.pids) + 1))
     wrong = np.zeros(len(matches.queries), np.int64)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dplib.descriptors import Descriptors
 from dplib.ranking.distances import Distances, EvaluationError
+from dplib.ranking.ranks import counted
 from dplib.samples import JUNK
 
 MEASURES = ("rank1", "map", "map_trapezoid", "minp")
@@ -31,9 +32,11 @@ class Retrieval:
     """The measures, as shares in [0, 1], and what is known of each query.
 
     Under "cuhk03" a query has one match in each draw: match_ranks holds its rank draw
-    by draw, and the measures are means over the draws.
+    by draw, and the measures are means over the draws. What was ranked by "same_camera"
+    is not comparable with published results, which other protocols gave.
 
     Attributes:
+        protocol: One of ``evaluation.PROTOCOLS``.
         cmc: Entry r - 1 is the share of queries with a true match at rank r or better.
         map: Mean of ``ap``.
         map_trapezoid: mAP by the trapezoid rule, as in Market-1501's own program.
@@ -43,9 +46,10 @@ class Retrieval:
             match.
         match_ranks: Ranks of each query's matches.
         queries: The evaluated queries, as given.
-        cmc_draws: CMC curve of each draw [draws, pids]; None under "market1501".
+        cmc_draws: CMC curve of each draw [draws, pids] under "cuhk03", otherwise None.
     """
 
+    protocol: str
     cmc: Tensor  # [num_ranked]
     map: float
     map_trapezoid: float
@@ -60,6 +64,7 @@ class Retrieval:
     _gallery: Descriptors = field(repr=False)
     _distances: Tensor | None = field(repr=False)
     _metric: str = field(repr=False)
+    _left_out: np.ndarray | None = field(repr=False)
 
     @property
     def rank1(self) -> float:
@@ -112,12 +117,17 @@ class Retrieval:
             order_by = torch.from_numpy(self._ranking.rows(np.array([i]))[0])
             d2 = order_by.clamp(min=0).float()
             d = d2.sqrt() if self._metric == "euclidean" else d2 / 2
-        pid, cam = self._query.pids[i], self._query.camids[i]
-        same, here = self._gallery.pids == pid, self._gallery.camids == cam
-        right = same & ~here
+        same = self._gallery.pids == self._query.pids[i]
+        mine = same.nonzero().flatten().numpy()
+        of = np.full(len(mine), i)
+        right = torch.zeros(len(same), dtype=torch.bool)
+        right[mine] = torch.from_numpy(
+            counted(self._query, self._gallery, self._left_out, of, mine)
+        )
         order = np.lexsort((right.numpy(), order_by.numpy()))[:k]
         top = torch.from_numpy(order)
-        ignored = same & here if self.cmc_draws is None else here
+        here = self._gallery.camids == self._query.camids[i]
+        ignored = same & ~right if self.cmc_draws is None else here
         junk = ignored | (self._gallery.pids == JUNK)
         return RankedList(top, d[top], right[top], junk[top])
 

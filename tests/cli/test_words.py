@@ -37,6 +37,7 @@ PYTHON_ONLY = {
     "axis", "batch_first", "draws", "last_stride", "level", "measure", "num_ids",
     "order", "proj_size", "protocol", "ratio", "row", "rows", "samples", "scale",
     "share", "unmatched", "metric", "x", "y", "how", "chosen", "k", "batch_size",
+    "left_out",
 }  # fmt: skip
 
 
@@ -152,6 +153,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Preset) -> Path
             put(tmp_path / root, f"anna{p:02}", "2")
     for p in range(8):
         put(tmp_path / "lone", f"lone{p}", "1", 1)
+    for p in range(4):  # one camera, with consecutive frames
+        put(tmp_path / "twice", f"anna{p:02}", "1", 2)
+        put(tmp_path / "thrice", f"anna{p:02}", "1", 3)
+    lines = [f"anna{p:02}/1_{i}.png,anna{p:02},1" for p in range(20) for i in range(2)]
+    ends = [",query" if "_1" in line else ",gallery" for line in lines]
+    lines = [line + end for line, end in zip(lines, ends, strict=True)]
+    lines.append("anna00/2_0.png,anna00,2,gallery")  # so one person has two cameras
+    (tmp_path / "set/one.csv").parent.mkdir(exist_ok=True)
+    (tmp_path / "set/one.csv").write_text("path,pid,camid,split\n" + "\n".join(lines))
     own = tmp_path / "own/Market-1501-v15.09.15"
     for folder in ("bounding_box_train", "query", "bounding_box_test"):
         shutil.copytree(tmp_path / "few/anna00", own / folder)
@@ -199,6 +209,13 @@ ERRORS = [
     ("evaluate toy --data market1501 --csv list.csv", "--csv is not for market1501"),
     ("evaluate toy --data msmt17 --test-share 0.3",
      "--test-share is not for msmt17: it takes --with-val"),
+    ("evaluate toy --data msmt17 --same-camera",
+     "--same-camera is not for msmt17: it takes --with-val"),
+    ("evaluate toy --data folder --root twice", "none of 4 people has two images that"),
+    ("train toy --data folder --root twice --val-pids 2", "near copies of each other"),
+    ("evaluate toy --data folder --root set --csv one.csv", "with --same-camera"),
+    ("evaluate toy --data folder --root thrice --test-share 1 --rerank",
+     "--rerank: 4 queries have near copies"),
     (f"evaluate toy {SET} --kind detected", "--kind is not for folder: it takes --pat"),
     # settings that are checked before the images are described
     (f"evaluate toy {SET} --rerank --k1 700", "--k1 700 and --k2 6 need 701 images"),

@@ -40,7 +40,7 @@ def test_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
         ("cuhk03", ("kind", "split")),
         ("cuhk03np", ("kind",)),
         ("msmt17", ("with_val",)),
-        ("folder", ("pattern", "csv", "test_share")),
+        ("folder", ("pattern", "csv", "test_share", "same_camera")),
     ],
 )
 def test_keywords_of_each_protocol(
@@ -287,7 +287,7 @@ BROKEN = [
            ("has Market-1501's folders", "load('market1501')", "keeps its split")),
     Broken("one camera only", "folder",
            lambda h: [p.unlink() for p in h.glob("*/yard_*")],
-           ("none of 5 people is seen by two cameras",)),
+           ("none of 5 people has two images that are not near copies",)),
     Broken("too few people", "folder",
            lambda h: [shutil.rmtree(h / p) for p in ("carl", "dee", "eve")],
            ("2 people at test_share=0.5 leave fewer than two to train on",)),
@@ -329,7 +329,7 @@ BROKEN = [
            ("'eve' and 0 more people are in train and in test",)),
     Broken("a test set that cannot be queried", "folder",
            csv("path,pid,camid,split", "eve/door_1.jpeg,eve,1,test"),
-           ("no test person is seen by two cameras",)),
+           ("no test person has two images that are not near copies",)),
 ]  # fmt: skip
 
 

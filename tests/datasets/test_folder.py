@@ -211,3 +211,153 @@ def test_query_of_takes_one_of_a_camera_and_leaves_only_images() -> None:
     query, gallery = splits.query_of(samples, 0, {1: "a", 2: "b", 3: "c"})
     assert sorted((q.pid, q.camid) for q in query)[0] == (1, 1)
     assert [q.pid for q in query] == [1, 2] and len(gallery) == len(samples) - 2
+
+
+# --- one camera -----------------------------------------------------------------------
+
+
+def film(root: Path, *people: str, frames: tuple[int, ...], cam: int = 1) -> Path:
+    """Images of one camera, no two of the same content."""
+    for name in people:
+        for i in frames:
+            file = root / name / f"{cam}_{i:04}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{name} {cam} {i}")
+    return root
+
+
+PEOPLE = tuple(f"p{i:02}" for i in range(12))
+
+
+def check_queries(data: ReIDData) -> None:
+    """Each has a match beside its near copies, and every image is in one list."""
+    pairs = datasets.left_out(data)
+    assert data.protocol == "same_camera" and data.query and pairs is not None
+    for i, q in enumerate(data.query):
+        mine = {j for j, s in enumerate(data.gallery) if s.pid == q.pid}
+        assert mine - {j for a, j in pairs.tolist() if a == i}
+    assert len(set(every(data))) == len(every(data))
+
+
+def test_a_folder_of_one_camera_is_ranked_by_a_protocol_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film(tmp_path, *PEOPLE, frames=(1, 2, 3))
+    data = datasets.load("folder", tmp_path)
+    check_queries(data)
+    assert {s.path.stem for s in data.query} <= {"1_0001", "1_0003"}
+    assert {s.pid for s in data.query} == {s.pid for s in data.gallery}
+    said = capsys.readouterr().out
+    assert "nobody is seen by two cameras" in said and "NOT COMPARABLE" in said
+    assert datasets.load("folder", tmp_path, same_camera=True) == data
+
+
+def test_people_who_have_near_copies_only_are_not_queried(tmp_path: Path) -> None:
+    film(tmp_path, *PEOPLE, frames=(1, 5))
+    film(tmp_path, "frames", frames=(7, 8))
+    film(tmp_path, "copies", frames=(1, 5))
+    for file in (tmp_path / "copies").iterdir():
+        file.write_text("one picture")
+    film(tmp_path, "lone", frames=(1,))
+    data = datasets.load("folder", tmp_path, test_share=1)
+    check_queries(data)
+    odd = {p for p, name in data.pid_names.items() if name not in PEOPLE}
+    assert not odd & {s.pid for s in data.query}
+    assert odd <= {s.pid for s in data.gallery}
+
+
+def test_a_mixed_folder_keeps_the_published_rule_until_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film(tmp_path, *PEOPLE, frames=(1, 5))
+    film(tmp_path, *PEOPLE[:4], frames=(1, 5), cam=2)
+    published = datasets.load("folder", tmp_path, test_share=1)
+    assert published.protocol == "market1501"
+    assert len({s.pid for s in published.query}) == 4
+    said = capsys.readouterr().out
+    assert "8 of 12 people are seen by one camera only" in said
+    assert "--same-camera" in said and "NOT COMPARABLE" not in said
+    own = datasets.load("folder", tmp_path, test_share=1, same_camera=True)
+    check_queries(own)
+    places = Counter((s.pid, s.camid) for s in own.query)
+    assert len(places) == 16 and set(places.values()) == {1}
+    said = capsys.readouterr().out
+    assert "8 of 12 people are seen by one camera only" in said
+    assert "NOT COMPARABLE with published" in said
+
+
+def test_nothing_is_said_where_everybody_is_seen_by_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for cam in (1, 2):
+        film(tmp_path, *PEOPLE, frames=(1, 5), cam=cam)
+    assert datasets.load("folder", tmp_path).protocol == "market1501"
+    assert "one camera only" not in capsys.readouterr().out
+
+
+def test_held_out_people_of_one_camera_can_be_found(tmp_path: Path) -> None:
+    film(tmp_path, *PEOPLE, frames=(1, 5))
+    film(tmp_path, "x", "y", "z", frames=(7, 8))
+    data = datasets.load("folder", tmp_path, test_share=0.2, val_pids=4)
+    check_queries(data)
+    assert len({s.pid for s in data.query}) == 4 and data.name == "folder-val4"
+    with pytest.raises(DatasetError, match=r"with two images that are not near copies"):
+        datasets.load("folder", tmp_path, test_share=0.2, val_pids=40)
+
+
+def test_one_camera_in_a_table(tmp_path: Path) -> None:
+    film(tmp_path, *PEOPLE, frames=(1, 2, 9))
+    rows = [p.relative_to(tmp_path) for p in sorted(tmp_path.rglob("*.jpg"))]
+    head = "path,pid,camid,split\n"
+
+    def load(split_of: dict[str, str]) -> ReIDData:
+        lines = [
+            f"{r.as_posix()},{r.parent},1,"
+            f"{'train' if r.parent.name < 'p04' else split_of[r.stem]}"
+            for r in rows
+        ]
+        (tmp_path / "list.csv").write_text(head + "\n".join(lines))
+        return datasets.load("folder", tmp_path, csv="list.csv")
+
+    whole = load({"1_0001": "query", "1_0002": "gallery", "1_0009": "gallery"})
+    check_queries(whole)
+    pairs = datasets.left_out(whole)
+    assert len(whole.query) == 8 and pairs is not None and len(pairs) == 8
+    assert {whole.gallery[j].path.stem for _, j in pairs.tolist()} == {"1_0002"}
+    check_queries(load(dict.fromkeys(("1_0001", "1_0002", "1_0009"), "test")))
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 5),
+        st.lists(st.tuples(st.integers(1, 2), st.integers(0, 6)), min_size=1),
+        min_size=1,
+    ),
+    st.integers(0, 9),
+)
+def test_every_person_who_can_be_queried_is(
+    tree: dict[int, list[tuple[int, int]]], seed: int
+) -> None:
+    samples = [
+        Sample(Path(f"/none/{pid}/{cam}_{i}"), pid + 1, cam)
+        for pid, images in tree.items()
+        for cam, i in dict.fromkeys(images)
+    ]
+    names = {pid + 1: f"who {pid}" for pid in tree}
+
+    def near(a: Sample, b: Sample) -> bool:
+        frames = [int(s.path.name.split("_")[1]) for s in (a, b)]
+        return a.camid == b.camid and abs(frames[0] - frames[1]) < 2
+
+    able = {
+        a.pid for a in samples for b in samples if a.pid == b.pid and not near(a, b)
+    }
+    try:
+        query, gallery = splits.query_of(samples, seed, names, same_camera=True)
+    except DatasetError as e:
+        assert not able and "near copies" in str(e)
+        return
+    assert {q.pid for q in query} == able
+    assert sorted([*query, *gallery]) == sorted(samples)
+    for q in query:
+        assert any(g.pid == q.pid and not near(q, g) for g in gallery)

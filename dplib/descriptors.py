@@ -36,7 +36,14 @@ class Descriptors(NamedTuple):
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """ "auto" is CUDA where there is one, else the CPU."""
+    """Return the device of that name.
+
+    Args:
+        device: A device or its name; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        DplibError: PyTorch does not know the device, or it cannot be used here.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -191,8 +198,14 @@ def as_tensors(name: str, descriptors: Any, error: type[DplibError]) -> Descript
 def check_pair(
     query: Descriptors, gallery: Descriptors, error: type[DplibError]
 ) -> None:
-    """Raise ``error`` when the two cannot be compared: values that are not finite, or
-    features [Q, D] and [G, D'] of unlike widths."""
+    """Make sure that the two can be compared.
+
+    Args:
+        query: Descriptors [Q, D].
+        gallery: Descriptors [G, D].
+        error: What is raised for values that are not finite, and for features of
+            different widths.
+    """
     for name, d in (("query", query), ("gallery", gallery)):
         # NaN and infinity survive a sum. Large numbers may overflow in it, so those
         # rows are looked at again.
@@ -214,9 +227,13 @@ def check_pair(
 def save_npz(
     path: str | Path, descriptors: Descriptors, images: Sequence[Path]
 ) -> None:
-    """Write features [N, D], pids, camids and paths [N] as NumPy arrays, atomically.
+    """Write descriptors and the paths of their images as NumPy arrays, atomically.
 
-    Paths that are no text are written as ``files.readable`` has them.
+    Args:
+        path: The .npz file to write.
+        descriptors: Features [N, D], pids and camids [N].
+        images: The N paths; those that are no text are written as ``files.readable``
+            has them.
     """
     # an open file, as savez adds .npz to a name that ends otherwise
     with files.replacing(path) as part, part.open("wb") as f:
@@ -306,10 +323,23 @@ def colour_histograms(
 ) -> Descriptors:
     """A baseline without learning: one HSV histogram per horizontal stripe.
 
-    Only the middle ``columns`` share is counted: over its full width an image says
-    more of its camera's background than of the person. Each stripe has hue x
-    saturation x value bins; their square roots are compared (Hellinger's distance), so
-    features [N, stripes · bins] have unit length.
+    Over its full width an image says more about its camera's background than about
+    the person, so only the middle is counted. The square roots of the histograms are
+    compared (Hellinger's distance).
+
+    Args:
+        samples: The images, N of them.
+        stripes: Horizontal stripes, each with a histogram of its own.
+        columns: The share of the width, in the middle, that is counted.
+        bins: Of hue, saturation and value.
+        image_size: (h, w) in pixels, to which each image is resized.
+        progress: Whether to show how far it is.
+
+    Returns:
+        Features [N, stripes · bins] of unit length.
+
+    Raises:
+        DatasetError: An image cannot be read.
     """
     h, w = image_size
     margin = round(w * (1 - columns) / 2)

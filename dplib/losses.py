@@ -25,9 +25,15 @@ class TripletResult(NamedTuple):
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
-    """Euclidean distances [N, N] between the rows of ``features`` [N, C].
+    """Compute the Euclidean distances D between all images of a batch (equation 1).
 
     From |a - b|² = |a|² + |b|² - 2 a·b, which needs one matrix product.
+
+    Args:
+        features: [N, C].
+
+    Returns:
+        [N, N], at least 1e-6, so that the root has a finite gradient.
     """
     squares = features.square().sum(1)  # [N]
     # [N, N]: |a|² + |b|² in every cell, then the product subtracted twice

@@ -18,8 +18,21 @@ class PKSampler:
     The batches depend on (labels, p, k, seed, epoch) and on nothing else: batch ``b``
     of epoch ``e`` is the same whatever was drawn before.
 
-    labels: one class in [0, Nc) (or pid) per image. Raises DplibError for P larger
-    than the number of pids, P or K below 1, or K = 1 (no anchor has a positive).
+    Args:
+        labels: One class in [0, Nc), or one pid, per image.
+        p: P, the number of people in a batch.
+        k: K, the number of images of each.
+        seed: Decides, with the epoch, all that is drawn.
+
+    Raises:
+        DplibError: P is below 1 or larger than the number of pids, or K is below 2,
+            which would leave an anchor without a positive.
+
+    Example:
+        >>> labels = [0, 0, 0, 1, 1, 2, 2, 2]
+        >>> (batch,) = PKSampler(labels, p=2, k=3)  # one batch: ⌊3 / 2⌋
+        >>> len(batch), sorted({labels[i] for i in batch})
+        (6, [1, 2])
     """
 
     def __init__(self, labels: Sequence[int], p: int, k: int, seed: int = 0) -> None:
@@ -39,12 +52,17 @@ class PKSampler:
                 )
             )
         self.p, self.k, self.seed, self.epoch = p, k, seed, 0
+        # the images of each pid: sorted by pid, then cut where the next pid begins
         order = np.argsort(inverse, kind="stable")
         bounds = np.cumsum(np.bincount(inverse))[:-1]
         self._images = np.split(order, bounds)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose batches the next iteration gives."""
+        """Choose the epoch whose batches the next iteration gives.
+
+        Args:
+            epoch: Counted from 0.
+        """
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -57,7 +75,8 @@ class PKSampler:
             batch: list[int] = []
             for pid in pids[b * self.p : (b + 1) * self.p]:
                 images = self._images[pid]
-                rounds = -(-self.k // len(images))
+                # a pid with few images gives all of them again, in another order
+                rounds = -(-self.k // len(images))  # K / images, rounded up
                 drawn = [rng.permutation(images) for _ in range(rounds)]
                 batch.extend(np.concatenate(drawn)[: self.k].tolist())
             yield batch

@@ -27,9 +27,16 @@ PORTION = 16  # images augmented at a time: few enough to stay in a processor's 
 
 
 def read_image(path: str | Path, image_size: tuple[int, int]) -> np.ndarray:
-    """One file as uint8 [h, w, 3], resized (bilinear, antialiased) to (h, w) pixels.
+    """Read one file, resized (bilinear, antialiased) to (h, w) pixels.
 
     ``decoding`` says how files of other kinds than 8-bit RGB are read.
+
+    Args:
+        path: The image file.
+        image_size: (h, w) in pixels.
+
+    Returns:
+        uint8 [h, w, 3], RGB.
 
     Raises:
         DatasetError: The file is missing, damaged, no image, or of a kind that is not
@@ -41,7 +48,19 @@ def read_image(path: str | Path, image_size: tuple[int, int]) -> np.ndarray:
 def decode(
     samples: Sequence[Sample], image_size: tuple[int, int], *, progress: bool = True
 ) -> Tensor:
-    """All images in memory: uint8 [N, 3, h, w], decoded by one thread per core."""
+    """Read all images into memory, with one thread per core.
+
+    Args:
+        samples: The images, N of them.
+        image_size: (h, w) in pixels, to which each is resized.
+        progress: Whether to show how far it is.
+
+    Returns:
+        uint8 [N, 3, h, w], in the order of the samples.
+
+    Raises:
+        DatasetError: An image cannot be read, see ``read_image``.
+    """
     h, w = image_size
     images = torch.empty(len(samples), 3, h, w, dtype=torch.uint8)
 
@@ -65,7 +84,19 @@ def decode(
 def stream(
     samples: Sequence[Sample], image_size: tuple[int, int], batch_size: int
 ) -> Iterator[Tensor]:
-    """Batches of uint8 [n, 3, h, w]; the next is decoded while one is used."""
+    """Yield images in batches; the next one is decoded while one is used.
+
+    Args:
+        samples: The images.
+        image_size: (h, w) in pixels, to which each is resized.
+        batch_size: Images in a batch; the last one may have fewer.
+
+    Yields:
+        uint8 [n, 3, h, w].
+
+    Raises:
+        DatasetError: An image cannot be read, see ``read_image``.
+    """
     chunks = [samples[i : i + batch_size] for i in range(0, len(samples), batch_size)]
 
     def read(chunk: Sequence[Sample]) -> Tensor:
@@ -83,7 +114,14 @@ def stream(
 
 
 def empty_batch(images: Tensor) -> Tensor:
-    """float32, shaped as ``images`` [N, 3, h, w], in the order convolutions prefer."""
+    """Return memory for a batch, in the order of values that convolutions prefer.
+
+    Args:
+        images: [N, 3, h, w] of any type; shape and device are taken from them.
+
+    Returns:
+        float32 [N, 3, h, w], ``channels_last``, with undefined values.
+    """
     return torch.empty(
         images.shape, device=images.device, memory_format=torch.channels_last
     )
@@ -120,11 +158,20 @@ def draw_crops(
     ratio: tuple[float, float] = (2.0, 3.0),
     log_ratio: bool = True,
 ) -> np.ndarray:
-    """n random boxes [n, 4] of (top, left, height, width) in pixels.
+    """Draw the boxes of random crops, as torchvision's RandomResizedCrop does (§4.1).
 
-    As torchvision's RandomResizedCrop: area share uniform in ``scale``, height/width
-    in ``ratio`` (log-uniform, or uniform as the authors have it), ten tries to fit,
-    else the whole image.
+    Args:
+        n: How many boxes.
+        image_size: (h, w) of the images in pixels.
+        rng: What decides them.
+        scale: Range of the box's share of the area, uniform.
+        ratio: Range of height / width.
+        log_ratio: Whether the ratio is log-uniform, as in torchvision; the authors
+            draw it uniformly.
+
+    Returns:
+        Whole numbers [n, 4]: top, left, height and width in pixels. After ten draws
+        that do not fit into the image the box is the whole image.
     """
     h, w = image_size
     area = h * w * rng.uniform(*scale, (n, 10))
@@ -135,7 +182,7 @@ def draw_crops(
     hs = np.rint(np.sqrt(area * r)).astype(int)
     ws = np.rint(np.sqrt(area / r)).astype(int)
     fits = (hs <= h) & (ws <= w)
-    first = fits.argmax(1)
+    first = fits.argmax(1)  # the first of the ten that fits
     one = np.arange(n), first
     ch = np.where(fits.any(1), hs[one], h)
     cw = np.where(fits.any(1), ws[one], w)

@@ -1,1 +1,1 @@
-"""What comes from outside, told by its content: pictures, tensors, arrays, weights."""
+"""What comes from outside: pictures, tensors, arrays, descriptors, weights."""

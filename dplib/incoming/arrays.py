@@ -58,7 +58,7 @@ def as_tensor(name: str, values: object, error: type[DplibError]) -> Tensor:
     return torch.from_numpy(array)
 
 
-def _whole(name: str, x: Tensor, error: type[DplibError]) -> Tensor:
+def as_whole(name: str, x: Tensor, error: type[DplibError]) -> Tensor:
     """Pids or camids [N] as int64; the message names the first that is no such one."""
     if x.ndim != 1:
         raise error(f"{name} are {tuple(x.shape)}; expected one number per image, [N]")

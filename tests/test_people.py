@@ -50,25 +50,30 @@ def queried(data: ReIDData) -> set[int]:
 # --- the split -----------------------------------------------------------------------
 
 
+def moved(before: ReIDData, now: ReIDData) -> set[str]:
+    """Who is in both, on another side."""
+    sides = (named(before, "train"), named(before, "gallery"))
+    return (sides[0] & named(now, "gallery")) | (sides[1] & named(now, "train"))
+
+
 @pytest.mark.parametrize("seed", range(6))
-def test_a_person_who_is_added_moves_nobody(own: Path, seed: int) -> None:
+def test_a_person_who_is_added_or_leaves_moves_one_at_most(
+    own: Path, seed: int
+) -> None:
     before = load(own, seed)
+    assert len(named(before, "train")) == len(named(before, "query")) == 8
     for new in ("a00", "p07b", "zz", "0"):  # before, between and after; a number
         draw(own, new)
         now = load(own, seed)
-        added = {"a00", "p07b", "zz", "0"}
-        assert named(before, "train") == named(now, "train") - added
-        assert {s.path for s in before.query} <= {s.path for s in now.query}
-        assert not named(before, "train") & named(now, "query")
-
-
-def test_a_person_who_leaves_moves_nobody(own: Path) -> None:
-    before = load(own)
-    gone = min(named(before, "query"))
-    shutil.rmtree(own / gone)
-    now = load(own)
-    assert named(now, "train") == named(before, "train")
-    assert named(now, "query") == named(before, "query") - {gone}
+        assert len(moved(before, now)) <= 1
+        kept = {s.path for s in before.query} & {s.path for s in now.query}
+        assert len(kept) >= len(before.query) - 2  # both queries of the one who moved
+        before = now
+    for gone in (min(named(now, "query")), min(named(now, "train"))):
+        shutil.rmtree(own / gone)
+        now = load(own, seed)
+        assert len(moved(before, now)) <= 1
+        before = now
 
 
 def test_numbers_as_names_split_as_names(tmp_path: Path) -> None:
@@ -77,7 +82,7 @@ def test_numbers_as_names_split_as_names(tmp_path: Path) -> None:
     draw(root, "0")  # from now on all are numbered anew
     now = load(root)
     assert before.labels.keys() != now.labels.keys()
-    assert named(before, "train") == named(now, "train") - {"0"}
+    assert len(moved(before, now)) <= 1
 
 
 def test_held_out_people_stay_held_out(own: Path) -> None:
@@ -90,12 +95,12 @@ def test_held_out_people_stay_held_out(own: Path) -> None:
     assert kept <= named(now, "train") | named(now, "query")
 
 
-def test_about_the_share_is_drawn(tmp_path: Path) -> None:
-    root = draw(tmp_path / "set", *map(str, range(1, 201)), n=1)
+def test_the_share_is_exact_and_the_seed_draws_others(tmp_path: Path) -> None:
+    root = draw(tmp_path / "set", *map(str, range(1, 41)), n=1)
     for share in (0.2, 0.5, 0.8):
-        drawn = len(queried(load(root, test_share=share)))
-        # four standard deviations of a binomial
-        assert abs(drawn - 200 * share) < 4 * (200 * share * (1 - share)) ** 0.5
+        assert len(queried(load(root, test_share=share))) == 40 * share
+    drawn = {frozenset(queried(load(root, seed))) for seed in range(5)}
+    assert len(drawn) == 5
 
 
 # --- who was trained on --------------------------------------------------------------

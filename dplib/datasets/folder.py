@@ -44,7 +44,7 @@ def load(
         csv: A file with the columns path (below ``root``), pid, camid and, if you like,
             split: train, query and gallery; or train and test, from which the queries
             are then drawn.
-        test_share: How likely each person is drawn for query and gallery.
+        test_share: Which share of the people is drawn for query and gallery.
         seed: Decides which people and which queries are drawn.
 
     Raises:

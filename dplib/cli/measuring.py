@@ -189,10 +189,7 @@ def _whether_a_test(data: ReIDData, path: str, pids: set[int]) -> str:
         )
     found = people.known(noted, data, pids)
     if found.pids:
-        return (
-            f"NO TEST: {len(found.pids):,} of these {len(pids):,} people were trained "
-            "on; to test on others, give --val-pids, --seed and --split as in training"
-        )
+        return _said_of_known(found, data, len(pids))
     if found.namesakes:
         return (
             f"trained on another folder, in which {len(found.namesakes):,} people have "
@@ -203,6 +200,25 @@ def _whether_a_test(data: ReIDData, path: str, pids: set[int]) -> str:
     if _whole(trained) != _whole(data.name):
         return f"across data sets: trained on {trained}"
     return ""
+
+
+def _said_of_known(found: people.Known, data: ReIDData, asked: int) -> str:
+    """Who was trained on, by name, and then who only has copies of such images."""
+    said = []
+    if named := len(found.pids) - len(found.copies):
+        said.append(
+            f"NO TEST: {named:,} of these {asked:,} people were trained on; to test on "
+            "others, give --val-pids, --seed and --split as in training"
+        )
+    if found.copies:
+        said.append(
+            f"SEEN BEFORE: {sum(found.copies.values()):,} test images are byte-for-byte "
+            f"copies of images trained on under other names. They show "
+            f"{len(found.copies):,} of these {asked:,} people, such as "
+            f"{data.name_of(min(found.copies))!r}, whose results say nothing about new "
+            "people; test without them"
+        )
+    return "\n".join(said)
 
 
 def show_results(results: dict[str, Retrieval], seed: int) -> None:

@@ -64,8 +64,15 @@ def test_an_own_folder_that_grew_is_tested_on_the_split_of_the_run(
     said = run("evaluate", out, *common, "--val-pids", 3, "--seed", 4)
     assert "NO TEST: 3 of these 3 people were trained on" in said
     other = person_folder(tmp_path / "other", *(f"x{i:02}" for i in range(16)))
-    said = run("evaluate", out, "--data", "folder", "--root", other)
+    strangers = ("evaluate", out, "--data", "folder", "--root", other)
+    said = run(*strangers)
+    assert "NO TEST" not in said and "SEEN BEFORE" not in said
+    # the very images of one who was trained on, under another name
+    shutil.copytree(own / min(note["trained"]), other / "x99")
+    said = run(*strangers, "--test-share", 1)
     assert "NO TEST" not in said
+    assert "SEEN BEFORE: 4 test images are byte-for-byte copies" in said
+    assert "1 of these 17 people, such as 'x99'" in said
     exported = tmp_path / "m.safetensors"
     run("train", "toy", *common, *few, "--out", tmp_path / "b",
         "--export", exported)  # fmt: skip

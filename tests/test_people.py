@@ -178,7 +178,7 @@ def test_a_renamed_person_is_known_by_the_pictures(own: Path) -> None:
     renamed = {n for n in named(now, "query") if n.startswith("new")}
     assert renamed and known(noted, now) == renamed
     found = people.known(noted, now, queried(now))
-    assert found.copies == {pid: 4 for pid in found.pids}  # all images of each
+    assert found.copies == dict.fromkeys(found.pids, 4)  # all images of each
 
 
 def placeholder(root: Path, *names: str) -> None:

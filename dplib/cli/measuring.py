@@ -212,11 +212,10 @@ def _said_of_known(found: people.Known, data: ReIDData, asked: int) -> str:
         )
     if found.copies:
         said.append(
-            f"SEEN BEFORE: {sum(found.copies.values()):,} test images are byte-for-byte "
-            f"copies of images trained on under other names. They show "
-            f"{len(found.copies):,} of these {asked:,} people, such as "
-            f"{data.name_of(min(found.copies))!r}, whose results say nothing about new "
-            "people; test without them"
+            f"SEEN BEFORE: {len(found.copies):,} of these {asked:,} people, such as "
+            f"{data.name_of(min(found.copies))!r}, have images that were trained on "
+            f"under other names ({sum(found.copies.values()):,} test images, byte for "
+            "byte); their results say nothing about new people, so test without them"
         )
     return "\n".join(said)
 

@@ -169,6 +169,8 @@ def train(
         out: Folder of this run.
         seed: Of the initial weights, the batches and their augmentation.
         resume: Go on from the folder's checkpoint, which must be of this very run.
+            False starts the run over. The checkpoint is then kept until the first
+            epoch is saved, and that of another run is not overwritten.
         device: "auto" is CUDA where there is one, else the CPU.
         epochs: In place of the preset's, see ``with_epochs``.
         weights: In place of the preset's initial weights.
@@ -190,6 +192,8 @@ def train(
         stack.enter_context(log.alone())
         if resume:
             log.restore()
+        else:
+            log.check_own()
         if log.iterations == total:
             return log.result(interrupted=False)
 

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dplib import seeds
 from dplib.descriptors import Descriptors, as_tensors, check_pair
 from dplib.incoming.arrays import as_tensor
 from dplib.ranking import ranks
@@ -158,6 +159,7 @@ def evaluate(
     if distances is not None:
         given = as_tensor("distances", distances, EvaluationError)
         _check_distances(given, query, gallery)
+    seed = seeds.check(seed)
     single = protocol == "cuhk03"
     if single:
         places, of, size = ranks.single_shot(query, gallery, given, metric, draws, seed)

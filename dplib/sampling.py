@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dplib import DplibError
+from dplib import DplibError, seeds
 
 
 class PKSampler:
@@ -19,7 +19,7 @@ class PKSampler:
     of epoch ``e`` is the same whatever was drawn before.
 
     labels: one class in [0, Nc) (or pid) per image. Raises DplibError for P larger
-    than the number of pids, P or K below 1, or K = 1 (no anchor has a positive).
+    than the number of pids, P or K below 1, or K = 1 (no anchor has a positive), or no seed.
     """
 
     def __init__(self, labels: Sequence[int], p: int, k: int, seed: int = 0) -> None:
@@ -38,7 +38,7 @@ class PKSampler:
                     else "training needs at least two"
                 )
             )
-        self.p, self.k, self.seed, self.epoch = p, k, seed, 0
+        self.p, self.k, self.seed, self.epoch = p, k, seeds.check(seed), 0
         order = np.argsort(inverse, kind="stable")
         bounds = np.cumsum(np.bincount(inverse))[:-1]
         self._images = np.split(order, bounds)

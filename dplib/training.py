@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dplib import DplibError, transforms
+from dplib import DplibError, seeds, transforms
 from dplib.descriptors import pick_device
 from dplib.losses import LossParts, deep_person_loss
 from dplib.model import DeepPerson, Outputs
@@ -179,8 +179,9 @@ def train(
 
     Raises:
         DplibError: A pid has one image only, P is larger than the number of pids, the
-            folder holds another run, or a loss is not finite.
+            folder holds another run, the seed is none, or a loss is not finite.
     """
+    seed = seeds.check(seed)
     preset = preset if epochs is None else with_epochs(preset, epochs)
     where = pick_device(device)
     pids, classes = _pids(data), data.labels

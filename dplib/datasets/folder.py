@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from dplib import files
+from dplib import files, seeds
 from dplib.datasets import duplicates, own_rows
 from dplib.datasets.splits import query_of, split_rows
 from dplib.datasets.verification import counts
@@ -50,6 +50,7 @@ def load(
     Raises:
         DatasetError: The message names the file, row or value that is wrong.
     """
+    seed = seeds.check(seed)
     rows = own_rows.read(Path(root), pattern, csv)
     # Market-1501's convention: beside junk, -1, a 0 is a distractor
     other = {r.pid: own_rows.whole(r.pid) for r in rows}

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dplib import seeds
 from dplib.samples import DISTRACTOR, DatasetError, ReIDData, Sample
 
 
@@ -32,6 +33,7 @@ def validation_split(data: ReIDData, pids: int, seed: int = 0) -> ReIDData:
         DatasetError: Too few people are seen by two cameras, or fewer than two would be
             left to train on.
     """
+    seed = seeds.check(seed)
     cams: dict[int, set[int]] = {}
     for s in data.train:
         cams.setdefault(s.pid, set()).add(s.camid)
@@ -185,5 +187,7 @@ def query_of(
 
 def _chance(seed: int, *words: str) -> float:
     """A number in [0, 1) that nothing but the seed and the words decides."""
-    text = "\0".join([str(seed), *words]).encode("utf-8", "surrogateescape")
+    text = "\0".join([str(seeds.check(seed)), *words]).encode(
+        "utf-8", "surrogateescape"
+    )
     return int.from_bytes(hashlib.sha256(text).digest()[:7]) / 256**7

@@ -19,7 +19,8 @@ class PKSampler:
     of epoch ``e`` is the same whatever was drawn before.
 
     labels: one class in [0, Nc) (or pid) per image. Raises DplibError for P larger
-    than the number of pids, P or K below 1, or K = 1 (no anchor has a positive), or no seed.
+    than the number of pids, P or K below 1, K = 1 (no anchor has a positive), or a
+    seed that is none.
     """
 
     def __init__(self, labels: Sequence[int], p: int, k: int, seed: int = 0) -> None:

@@ -172,7 +172,7 @@ def test_a_file_in_the_place_of_a_folder_is_named(
     said = str(e.value)
     assert "taken" in said and "Errno" not in said and "\n" not in said
     assert Path("taken").read_text() == "precious"
-    assert not [p for p in tmp_path.rglob("*.tmp")] and not Path("ok").exists()
+    assert not list(tmp_path.rglob("*.tmp")) and not Path("ok").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limit")
@@ -224,22 +224,22 @@ def test_describe_names_what_cannot_be_read_before_the_work(
 
     folder = person_folder(tmp_path / "set", "anna", "bo")
     out = tmp_path / "d.npz"
-    run("describe", folder, "-o", out)
+    run("describe", folder / "anna", folder / "bo", "-o", out)
     before = out.read_bytes()
     monkeypatch.setattr("dplib.descriptors.extract", works)
     late = folder / "bo" / "2_0001.png"  # the last one
     late.write_bytes(late.read_bytes()[:-400])
     with pytest.raises(DplibError, match=r"2_0001\.png: cannot be decoded"):
-        run("describe", folder, "-o", out)
+        run("describe", folder / "anna", folder / "bo", "-o", out)
     (folder / "anna" / "1_0000.png").write_text("no image")
     with pytest.raises(DplibError) as e:
-        run("describe", folder, "-o", out)
+        run("describe", folder / "anna", folder / "bo", "-o", out)
     said = str(e.value)
     assert said.startswith("2 of 8 images cannot be read, so nothing was described")
     assert said.index("1_0000.png: cannot") < said.index("2_0001.png: cannot")
     for i in range(20):
         (folder / "anna" / f"x_{i:02}.jpg").write_text("no image")
     with pytest.raises(DplibError, match=r"22 of 28 images(.|\n)*and 12 more") as e:
-        run("describe", folder, "-o", out)
+        run("describe", folder / "anna", folder / "bo", "-o", out)
     assert len(str(e.value).splitlines()) == 12
     assert out.read_bytes() == before

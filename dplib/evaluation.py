@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dplib import seeds
 from dplib.descriptors import Descriptors, as_tensors, check_pair
 from dplib.incoming.arrays import as_tensor
 from dplib.ranking import ranks
@@ -166,6 +167,7 @@ def evaluate(
     if distances is not None:
         given = as_tensor("distances", distances, EvaluationError)
         _check_distances(given, query, gallery)
+    seed = seeds.check(seed)
     pairs = _pairs(left_out, query, gallery, protocol)
     single = protocol == "cuhk03"
     if single:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dplib import DplibError, backbones, contexts
+from dplib import DplibError, backbones, contexts, seeds
 from dplib.contexts import PART_CONTEXTS, RowFC
 from dplib.incoming import weights as incoming_weights
 
@@ -219,5 +219,5 @@ def _check_choice(name: str, given: Sequence[str], known: Sequence[str]) -> None
 def _seeded(seed: int, stream: int) -> Iterator[None]:
     """Seed torch's global generator for the block, then restore it."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed * 1009 + stream)
+        torch.manual_seed(seeds.check(seed) * 1009 + stream)
         yield

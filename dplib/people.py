@@ -2,17 +2,21 @@
 
 A pid is a place in a list, and the same number may be another person elsewhere. So a
 run notes names. Two data sets number the same people when both are the same published
-or drawn set; two folders of somebody's own images do when they lie in the same place
-or have an image in common. Apart from all names, a person is known when one of their
-images is, byte for byte, one that was trained on.
+or drawn set; two folders of somebody's own images do when they lie in the same place,
+or when at least half of the people whose names are in both have an image in both. One
+image in common says little: it may be a placeholder or an empty background. Apart from
+all names, a person is known when one of their images is, byte for byte, one that was
+trained on.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dplib.samples import DatasetError, ReIDData, Sample
@@ -26,6 +30,8 @@ class Known(NamedTuple):
 
     pids: set[int]  # were trained on
     namesakes: set[int]  # have the name of one trained on from another folder
+    # those among pids whose images alone were trained on, under other names: how many
+    copies: Mapping[int, int] = MappingProxyType({})
 
 
 def note(data: ReIDData) -> Note:
@@ -71,13 +77,19 @@ def known(noted: Note, data: ReIDData, pids: Iterable[int]) -> Known:
     names = {pid for pid in asked if data.name_of(pid) in noted["trained"]}
     if noted["set"] and noted["set"] == data.people:
         return Known(names, set())
-    images = _images(noted)
-    tested = {*data.query, *data.gallery}
-    seen = {s.pid for s in tested if s.pid in asked and _digest_of(s) in images}
-    if _same_folder(noted, data):
-        return Known(seen | names, set())
+    bearers = _bearers(noted)
+    themselves = names.copy() if _same_folder(noted, data) else set()
+    copies: Counter[int] = Counter()
+    for s in {*data.query, *data.gallery}:
+        if s.pid in asked and (under := bearers.get(_digest_of(s))):
+            if data.name_of(s.pid) in under:
+                themselves.add(s.pid)
+            else:
+                copies[s.pid] += 1
+    alone = {pid: n for pid, n in copies.items() if pid not in themselves}
+    seen = themselves | alone.keys()
     own = not noted["set"] and not data.people
-    return Known(seen, names - seen if own else set())
+    return Known(seen, names - seen if own else set(), alone)
 
 
 def as_noted(data: ReIDData, noted: Note) -> tuple[ReIDData, str]:
@@ -160,17 +172,33 @@ def toymarket(settings: dict[str, Any]) -> str:
 
 
 def _same_folder(noted: Note, data: ReIDData) -> bool:
-    """Whether both are the same own images, in the same place or in a copy."""
+    """Whether both are the same own images, in the same place or in a copy.
+
+    In a copy most people who were trained on have an image of theirs, under their name
+    and no other; strangers who happen to be called alike have none.
+    """
     if noted["set"] or data.people:
         return False
     if noted["root"] == _place(data.root):
         return True
-    images = _images(noted)
-    return any(_digest_of(s) in images for part in _PARTS for s in getattr(data, part))
+    bearers, here = _bearers(noted), defaultdict(set)
+    both: set[str] = set()
+    for s in {s for part in _PARTS for s in getattr(data, part)}:
+        name = data.name_of(s.pid)
+        if name in noted["trained"]:
+            both.add(name)
+        here[_digest_of(s)].add(name)
+    shared = {min(n) for d, n in here.items() if len(n) == 1 and bearers.get(d) == n}
+    return bool(both) and 2 * len(shared) >= len(both)
 
 
-def _images(noted: Note) -> set[str]:
-    return {image for images in noted["trained"].values() for image in images.split()}
+def _bearers(noted: Note) -> dict[str, set[str]]:
+    """The names under which each image was trained on."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, images in noted["trained"].items():
+        for image in images.split():
+            found[image].add(name)
+    return dict(found)
 
 
 def _below(root: Path, sample: Sample) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dplib import DplibError
+from dplib import DplibError, seeds
 
 
 class PKSampler:
@@ -26,7 +26,7 @@ class PKSampler:
 
     Raises:
         DplibError: P is below 1 or larger than the number of pids, or K is below 2,
-            which would leave an anchor without a positive.
+            which would leave an anchor without a positive; or the seed is none.
 
     Example:
         >>> labels = [0, 0, 0, 1, 1, 2, 2, 2]
@@ -51,7 +51,7 @@ class PKSampler:
                     else "training needs at least two"
                 )
             )
-        self.p, self.k, self.seed, self.epoch = p, k, seed, 0
+        self.p, self.k, self.seed, self.epoch = p, k, seeds.check(seed), 0
         # the images of each pid: sorted by pid, then cut where the next pid begins
         order = np.argsort(inverse, kind="stable")
         bounds = np.cumsum(np.bincount(inverse))[:-1]

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dplib import DplibError, transforms
+from dplib import DplibError, seeds, transforms
 from dplib.descriptors import pick_device
 from dplib.losses import LossParts, deep_person_loss
 from dplib.model import DeepPerson, Outputs
@@ -169,6 +169,8 @@ def train(
         out: Folder of this run.
         seed: Of the initial weights, the batches and their augmentation.
         resume: Go on from the folder's checkpoint, which must be of this very run.
+            False starts the run over. The checkpoint is then kept until the first
+            epoch is saved, and that of another run is not overwritten.
         device: "auto" is CUDA where there is one, else the CPU.
         epochs: In place of the preset's, see ``with_epochs``.
         weights: In place of the preset's initial weights.
@@ -177,8 +179,9 @@ def train(
 
     Raises:
         DplibError: A pid has one image only, P is larger than the number of pids, the
-            folder holds another run, or a loss is not finite.
+            folder holds another run, the seed is none, or a loss is not finite.
     """
+    seed = seeds.check(seed)
     preset = preset if epochs is None else with_epochs(preset, epochs)
     where = pick_device(device)
     pids, classes = _pids(data), data.labels
@@ -190,6 +193,8 @@ def train(
         stack.enter_context(log.alone())
         if resume:
             log.restore()
+        else:
+            log.check_own()
         if log.iterations == total:
             return log.result(interrupted=False)
 

@@ -50,25 +50,30 @@ def queried(data: ReIDData) -> set[int]:
 # --- the split -----------------------------------------------------------------------
 
 
+def moved(before: ReIDData, now: ReIDData) -> set[str]:
+    """Who is in both, on another side."""
+    sides = (named(before, "train"), named(before, "gallery"))
+    return (sides[0] & named(now, "gallery")) | (sides[1] & named(now, "train"))
+
+
 @pytest.mark.parametrize("seed", range(6))
-def test_a_person_who_is_added_moves_nobody(own: Path, seed: int) -> None:
+def test_a_person_who_is_added_or_leaves_moves_one_at_most(
+    own: Path, seed: int
+) -> None:
     before = load(own, seed)
+    assert len(named(before, "train")) == len(named(before, "query")) == 8
     for new in ("a00", "p07b", "zz", "0"):  # before, between and after; a number
         draw(own, new)
         now = load(own, seed)
-        added = {"a00", "p07b", "zz", "0"}
-        assert named(before, "train") == named(now, "train") - added
-        assert {s.path for s in before.query} <= {s.path for s in now.query}
-        assert not named(before, "train") & named(now, "query")
-
-
-def test_a_person_who_leaves_moves_nobody(own: Path) -> None:
-    before = load(own)
-    gone = min(named(before, "query"))
-    shutil.rmtree(own / gone)
-    now = load(own)
-    assert named(now, "train") == named(before, "train")
-    assert named(now, "query") == named(before, "query") - {gone}
+        assert len(moved(before, now)) <= 1
+        kept = {s.path for s in before.query} & {s.path for s in now.query}
+        assert len(kept) >= len(before.query) - 2  # both queries of the one who moved
+        before = now
+    for gone in (min(named(now, "query")), min(named(now, "train"))):
+        shutil.rmtree(own / gone)
+        now = load(own, seed)
+        assert len(moved(before, now)) <= 1
+        before = now
 
 
 def test_numbers_as_names_split_as_names(tmp_path: Path) -> None:
@@ -77,7 +82,7 @@ def test_numbers_as_names_split_as_names(tmp_path: Path) -> None:
     draw(root, "0")  # from now on all are numbered anew
     now = load(root)
     assert before.labels.keys() != now.labels.keys()
-    assert named(before, "train") == named(now, "train") - {"0"}
+    assert len(moved(before, now)) <= 1
 
 
 def test_held_out_people_stay_held_out(own: Path) -> None:
@@ -90,12 +95,12 @@ def test_held_out_people_stay_held_out(own: Path) -> None:
     assert kept <= named(now, "train") | named(now, "query")
 
 
-def test_about_the_share_is_drawn(tmp_path: Path) -> None:
-    root = draw(tmp_path / "set", *map(str, range(1, 201)), n=1)
+def test_the_share_is_exact_and_the_seed_draws_others(tmp_path: Path) -> None:
+    root = draw(tmp_path / "set", *map(str, range(1, 41)), n=1)
     for share in (0.2, 0.5, 0.8):
-        drawn = len(queried(load(root, test_share=share)))
-        # four standard deviations of a binomial
-        assert abs(drawn - 200 * share) < 4 * (200 * share * (1 - share)) ** 0.5
+        assert len(queried(load(root, test_share=share))) == 40 * share
+    drawn = {frozenset(queried(load(root, seed))) for seed in range(5)}
+    assert len(drawn) == 5
 
 
 # --- who was trained on --------------------------------------------------------------
@@ -133,7 +138,7 @@ def test_strangers_with_the_same_numbers_are_strangers(tmp_path: Path) -> None:
     data = load(draw(tmp_path / "set", *NAMES))
     other = load(draw(tmp_path / "other", *(f"x{i:02}" for i in range(16))))
     found = people.known(people.note(data), other, queried(other))
-    assert set(data.labels) & queried(other) and found == (set(), set())
+    assert set(data.labels) & queried(other) and found == (set(), set(), {})
 
 
 def test_namesakes_in_another_folder_are_not_called_trained_on(tmp_path: Path) -> None:
@@ -172,6 +177,78 @@ def test_a_renamed_person_is_known_by_the_pictures(own: Path) -> None:
     now = load(own)
     renamed = {n for n in named(now, "query") if n.startswith("new")}
     assert renamed and known(noted, now) == renamed
+    found = people.known(noted, now, queried(now))
+    assert found.copies == dict.fromkeys(found.pids, 4)  # all images of each
+
+
+def placeholder(root: Path, *names: str) -> None:
+    """The same grey picture for each of them."""
+    for name in names:
+        Image.new("RGB", (8, 16), "grey").save(root / name / "1_9999.png")
+
+
+def test_one_picture_in_common_does_not_make_strangers_the_same(
+    tmp_path: Path,
+) -> None:
+    """A placeholder that both sets hold: same names stay namesakes."""
+    one = draw(tmp_path / "one", *NAMES)
+    other = draw(tmp_path / "other", *NAMES)
+    trained = min(named(load(one), "train") & named(load(other, 5), "query"))
+    placeholder(one, trained)
+    placeholder(other, trained)
+    noted = people.note(load(one))
+    data = load(other, 5)
+    found = people.known(noted, data, queried(data))
+    assert {data.name_of(p) for p in found.pids} == {trained}  # by the picture
+    assert found.copies == {} and found.namesakes
+    assert load(other, 5, trained=noted) == data  # nor has it the split of the run
+    placeholder(one, *NAMES)
+    placeholder(other, *NAMES)
+    noted = people.note(load(one))
+    data = load(other, 5)
+    assert load(other, 5, trained=noted) == data
+    found = people.known(noted, data, queried(data))
+    same = named(load(one), "train") & named(data, "query")
+    assert {data.name_of(p) for p in found.pids - found.copies.keys()} == same
+
+
+def test_copies_under_other_names_are_counted_and_seen(tmp_path: Path) -> None:
+    one = draw(tmp_path / "one", *NAMES)
+    noted = people.note(load(one))
+    other = draw(tmp_path / "other", *(f"x{i:02}" for i in range(6)))
+    data = load(other, test_share=1)
+    first, second = sorted(noted["trained"])[:2]
+    shutil.copy(one / first / "1_0000.png", other / "x02" / "1_0000.png")
+    shutil.copy(one / second / "2_0001.png", other / "x02" / "2_0000.png")
+    shutil.copy(one / second / "2_0001.png", other / "x04" / "2_0000.png")
+    data = load(other, test_share=1)
+    found = people.known(noted, data, queried(data))
+    copies = {data.name_of(pid): n for pid, n in found.copies.items()}
+    assert copies == {"x02": 2, "x04": 1}
+    assert known(noted, data) == {"x02", "x04"} and not found.namesakes
+
+
+def test_a_copy_with_some_new_pictures_is_the_same_folder(
+    own: Path, tmp_path: Path
+) -> None:
+    noted = people.note(load(own))
+    copy = shutil.copytree(own, tmp_path / "copy")
+    trained = sorted(noted["trained"])
+
+    def renew(names: list[str]) -> None:
+        for name in names:
+            for file in (copy / name).iterdir():
+                with Image.open(file) as image:
+                    image.resize((4, 8)).save(file)
+
+    wanted = known(noted, load(copy, 5))
+    renew(trained[:4])  # of eight: half of them are still as they were
+    assert wanted and known(noted, load(copy, 5)) == wanted
+    renew(trained)
+    data = load(copy, 5)
+    found = people.known(noted, data, queried(data))
+    assert not found.pids
+    assert {data.name_of(p) for p in found.namesakes} == wanted  # said, not claimed
 
 
 def test_csv_and_pattern_name_the_same_people(own: Path) -> None:
@@ -197,7 +274,7 @@ def test_toymarket_of_another_seed_or_cue_has_other_people(market: ReIDData) -> 
     for other in ({"seed": 1, "cues": "layout"}, {"seed": 0, "cues": "global"}):
         strangers = replace(again, people=people.toymarket(other), query=data.query)
         pids = set(data.labels)
-        assert people.known(noted, strangers, pids) == (set(), set())
+        assert people.known(noted, strangers, pids) == (set(), set(), {})
 
 
 def test_published_sets_are_known_by_set_and_pid(market: ReIDData) -> None:
@@ -206,7 +283,7 @@ def test_published_sets_are_known_by_set_and_pid(market: ReIDData) -> None:
     test = replace(data, root=Path("a copy"), query=[], gallery=[])
     assert people.known(noted, test, data.labels).pids == set(data.labels)
     duke = replace(test, name="dukemtmc", people="dukemtmc")
-    assert people.known(noted, duke, data.labels) == (set(), set())
+    assert people.known(noted, duke, data.labels) == (set(), set(), {})
     # as an own folder of the very same files
     own = replace(data, name="folder", people="", query=data.train)
     assert people.known(noted, own, data.labels).pids == set(data.labels)
@@ -224,7 +301,7 @@ def test_an_own_set_in_markets_layout_is_known_by_its_folder(
         file.write_bytes(file.read_bytes() + b"another picture")
     strangers = datasets.load("market1501", other)
     found = people.known(noted, strangers, market.labels)
-    assert found == (set(), set(market.labels))
+    assert found == (set(), set(market.labels), {})
 
 
 def test_older_records_with_pids_alone(own: Path, market: ReIDData) -> None:

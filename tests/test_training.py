@@ -630,7 +630,11 @@ def test_a_folder_of_another_run_says_what_differs(
     for preset, data, settings, difference in others:
         with pytest.raises(CheckpointError, match=rf"another run: .*{difference}") as e:
             quiet(preset, data, whole, **settings)
-        assert "choose another folder, or resume=False" in str(e.value)
+        remedy = f"choose another folder, or remove {whole / 'checkpoint.pt'}"
+        assert remedy in str(e.value)
+        with pytest.raises(CheckpointError) as anew:  # nor is it overwritten
+            quiet(preset, data, whole, **settings, resume=False)
+        assert str(anew.value) == str(e.value)
     assert (whole / "checkpoint.pt").read_bytes() == before
 
 
@@ -639,17 +643,40 @@ def test_other_people_are_another_run(
 ) -> None:
     """As many images of other pids: class i would mean someone else."""
     renamed = [s._replace(pid=s.pid + 1) for s in market.train]
-    with pytest.raises(CheckpointError, match="another run"):
-        quiet(tiny, replace(market, train=renamed), whole)
+    for resume in (True, False):
+        with pytest.raises(CheckpointError, match="another run"):
+            quiet(tiny, replace(market, train=renamed), whole, resume=resume)
 
 
-def test_resume_false_starts_over(
+def test_resume_false_starts_the_run_over_and_keeps_the_old_until_then(
     whole: Path, tiny: Preset, market: ReIDData, tmp_path: Path
 ) -> None:
-    quiet(replace(tiny, lr=0.1), market, tmp_path)
-    assert not same_run(whole, tmp_path)
-    quiet(tiny, market, tmp_path, resume=False)
+    for name in ("checkpoint.pt", "log.csv"):
+        shutil.copy(whole / name, tmp_path)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    lengths: list[int] = []
+    quiet(
+        tiny, market, tmp_path, resume=False, callback=lambda h: lengths.append(len(h))
+    )
+    assert lengths == [2, 4, 6, 8]  # from the start
     assert same_run(whole, tmp_path)
+    # a run that fails before its first epoch is saved leaves the old checkpoint
+    (tmp_path / "checkpoint.pt").write_bytes(before)
+    gone = market.train[0]._replace(path=Path("gone.jpg"))
+    with pytest.raises(DplibError, match=r"gone\.jpg"):
+        damaged = replace(market, train=[gone, *market.train[1:]])
+        quiet(tiny, damaged, tmp_path, resume=False)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_resume_false_overwrites_no_file_of_other_software(
+    tiny: Preset, market: ReIDData, tmp_path: Path
+) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "checkpoint.pt")
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(CheckpointError, match=r"not written by dplib.*or remove"):
+        quiet(tiny, market, tmp_path, resume=False)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 # --- one run a folder ---------------------------------------------------------------

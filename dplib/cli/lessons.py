@@ -37,6 +37,10 @@ def quickstart(
     """Run lesson 0: draw ToyMarket, train Deep-Person, rank people (a few minutes)."""
     out = (out or base() / "runs" / "quickstart").absolute()
     metrics_file = out / "metrics.json"
+    data = root_folder(root)
+    files.check_writable(out, folder=True)
+    if not data.is_dir():  # one that is there may hold the drawn set already
+        files.check_writable(data, folder=True)
     try:
         out.mkdir(parents=True, exist_ok=True)
         if metrics_file.exists():  # a finished run: start anew; else go on with it
@@ -44,8 +48,8 @@ def quickstart(
             for checkpoint in out.glob("*/checkpoint.pt"):
                 checkpoint.unlink()
     except OSError as e:
-        raise DplibError(f"Nothing can be written to {out}: {e}") from e
-    env = {"DPLIB_OUT": str(out), "DPLIB_DATA": str(root_folder(root))}
+        raise files.not_written(out, e) from e
+    env = {"DPLIB_OUT": str(out), "DPLIB_DATA": str(data)}
     done = copies.execute(copies.find_lesson(0), out, env=env)
     metrics = _read_metrics(metrics_file)
     metrics |= {"command": "python -m dplib quickstart", **provenance.circumstances()}

@@ -220,10 +220,7 @@ def _whether_a_test(data: ReIDData, path: str, pids: set[int]) -> str:
         )
     found = people.known(noted, data, pids)
     if found.pids:
-        return (
-            f"NO TEST: {len(found.pids):,} of these {len(pids):,} people were trained "
-            "on; to test on others, give --val-pids, --seed and --split as in training"
-        )
+        return _said_of_known(found, data, len(pids))
     if found.namesakes:
         return (
             f"trained on another folder, in which {len(found.namesakes):,} people have "
@@ -234,6 +231,24 @@ def _whether_a_test(data: ReIDData, path: str, pids: set[int]) -> str:
     if _whole(trained) != _whole(data.name):
         return f"across data sets: trained on {trained}"
     return ""
+
+
+def _said_of_known(found: people.Known, data: ReIDData, asked: int) -> str:
+    """Who was trained on, by name, and then who only has copies of such images."""
+    said = []
+    if named := len(found.pids) - len(found.copies):
+        said.append(
+            f"NO TEST: {named:,} of these {asked:,} people were trained on; to test on "
+            "others, give --val-pids, --seed and --split as in training"
+        )
+    if found.copies:
+        said.append(
+            f"SEEN BEFORE: {len(found.copies):,} of these {asked:,} people, such as "
+            f"{data.name_of(min(found.copies))!r}, have images that were trained on "
+            f"under other names ({sum(found.copies.values()):,} test images, byte for "
+            "byte); their results say nothing about new people, so test without them"
+        )
+    return "\n".join(said)
 
 
 def show_results(results: dict[str, Retrieval], seed: int) -> None:

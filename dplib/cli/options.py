@@ -10,10 +10,10 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from dplib import DplibError, datasets, workspace
+from dplib import DplibError, datasets, seeds, workspace
 from dplib.samples import ReIDData
 
-MOST_SEEDS = 2**32 - 1  # what every generator takes
+MOST_SEEDS = seeds.MOST
 MOST = 1_000_000  # of people, epochs, images in a list: beyond it is a slip of the hand
 MOST_WORKERS = 256
 

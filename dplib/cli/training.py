@@ -51,7 +51,11 @@ Seed = Annotated[
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option(help="Go on from the checkpoint in the folder, if any")
+    bool,
+    typer.Option(
+        help="Go on from the checkpoint in the folder, if any; else start this run "
+        "over (another run is never overwritten)"
+    ),
 ]
 Weights = Annotated[
     str | None, typer.Option(help="FILE, imagenet or none, in place of the preset's")

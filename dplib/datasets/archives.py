@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from dplib import bars
+from dplib import bars, files
 from dplib.samples import DatasetError
 
 _CHUNK = 1 << 20
@@ -72,6 +72,7 @@ def unpack(
         DatasetError: The folder is there already; a member has an absolute path or ..,
             is a device, or links out of the archive; the archive is damaged, cut short,
             of another kind, or needs a password. Nothing is left behind.
+        DplibError: Nothing can be written to the folder.
     """
     archive, dest = Path(archive), Path(dest)
     if not archive.is_file():
@@ -82,6 +83,7 @@ def unpack(
             f"{archive} is no zip or tar archive, or its download was cut short; get "
             "it again (for .rar and .7z use their own programs)"
         )
+    files.check_writable(dest, folder=True)
     try:
         dest.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
@@ -101,7 +103,10 @@ def unpack(
                 _copy_target(archive, new, link)
             return _move(archive, new, dest)
     except OSError as e:
-        raise DatasetError(f"{archive} cannot be unpacked below {dest}: {e}") from e
+        reason = e.strerror or e
+        raise DatasetError(
+            f"{archive} cannot be unpacked below {dest}: {reason}"
+        ) from e
 
 
 def _unpack_zip(

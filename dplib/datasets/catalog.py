@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dplib import files, people
+from dplib import files, people, seeds
 from dplib.datasets import cuhk03, folder, market, msmt17
 from dplib.datasets.splits import validation_split
 from dplib.datasets.verification import PUBLISHED, counts
@@ -83,7 +83,7 @@ def load(
         DatasetError: An unknown name or keyword; a data set that is absent, half
             extracted, in a neighbouring folder, or has names that do not parse.
     """
-    known = protocol_keywords(name)
+    known, seed = protocol_keywords(name), seeds.check(seed)
     if wrong := [k for k in protocol if k not in known]:
         takes = f"takes {', '.join(f'{k}=' for k in known)}" if known else "takes none"
         raise DatasetError(f"{wrong[0]}= is not for {name}: it {takes}")

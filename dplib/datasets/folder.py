@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from dplib import files
+from dplib import files, seeds
 from dplib.datasets import duplicates, own_rows
 from dplib.datasets.splits import query_of, split_rows
 from dplib.datasets.verification import counts
@@ -50,13 +50,14 @@ def load(
         csv: A file with the columns path (below ``root``), pid, camid and, if you like,
             split: train, query and gallery; or train and test, from which the queries
             are then drawn.
-        test_share: How likely each person is drawn for query and gallery.
+        test_share: Which share of the people is drawn for query and gallery.
         seed: Decides which people and which queries are drawn.
         same_camera: Rank by "same_camera" although some are seen by two cameras.
 
     Raises:
         DatasetError: The message names the file, row or value that is wrong.
     """
+    seed = seeds.check(seed)
     rows = own_rows.read(Path(root), pattern, csv)
     # Market-1501's convention: beside junk, -1, a 0 is a distractor
     other = {r.pid: own_rows.whole(r.pid) for r in rows}
@@ -201,6 +202,6 @@ def describe_cameras(rows: Iterable[own_rows.Row]) -> str:
         if high < _FEW:
             text += (
                 ". So few people each: does camid hold the number of an image? Where "
-                "cameras are ranges of numbers, give csv="
+                "cameras are ranges of numbers, give a table (--csv, in Python csv=)"
             )
     return files.readable(f"cameras, with the share of the people each saw: {text}")

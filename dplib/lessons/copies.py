@@ -88,6 +88,8 @@ def copy_lessons(
     if not chosen:
         raise DplibError("No lesson is built yet: run `make notebooks` first.")
     dest, written = Path(dest), []
+    if not dest.is_dir():  # in one that is there all may be the reader's already
+        files.check_writable(dest, folder=True)
     for path in chosen:
         copy = dest / path.name
         if copy.exists():
@@ -135,10 +137,8 @@ def execute(
         nb = nbformat.read(path, as_version=4)
     except (OSError, ValueError) as e:
         raise DplibError(f"{path} cannot be read as a notebook: {e}") from e
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise DplibError(f"Nothing can be written to {out_dir}: {e}") from e
+    files.check_writable(out_dir, folder=True)
+    out_dir.mkdir(parents=True, exist_ok=True)
     notebook, html = out_dir / path.name, out_dir / f"{path.stem}.html"
     start = time.monotonic()
     try:

@@ -214,14 +214,43 @@ class TrainingLog:
         """
         if not self.path.exists():
             return
-        advice = "choose another folder, or resume=False to start over"
         try:
             state = read(self.path).content
         except CheckpointError as e:
+            advice = "choose another folder, or resume=False to start over"
             raise CheckpointError(f"{e}; {advice}") from e
+        kept, history = self._same_run(state)
+        load_state(self.model, state["model"], self.path)
+        self.optimiser.load_state_dict(kept)
+        self.history = history
+
+    def check_own(self) -> None:
+        """Before a run starts over: the folder may hold this run, and no other.
+
+        The checkpoint stays until the first of the new ones takes its place. One that
+        cannot be read is in nobody's way.
+
+        Raises:
+            CheckpointError: The folder holds another run, or a file of other software.
+        """
+        if not self.path.exists():
+            return
+        try:
+            state = read(self.path).content
+        except CheckpointError:
+            return
+        self._same_run(state)
+
+    def _same_run(self, state: dict[str, Any]) -> tuple[dict[str, Any], History]:
+        """The optimiser's state and the history of a checkpoint of this very run.
+
+        Raises:
+            CheckpointError: It is of another run, or of other software.
+        """
+        advice = f"choose another folder, or remove {self.path}"
         try:
             run = with_defaults(json.loads(state["identity"]))
-            kept, history = state["optimiser"], json.loads(state["history"])
+            kept, history = state["optimiser"], History(json.loads(state["history"]))
         except (KeyError, TypeError, ValueError) as e:
             raise CheckpointError(
                 f"checkpoint {self.path}: this is a whole file, but it was not written "
@@ -237,9 +266,7 @@ class TrainingLog:
             raise CheckpointError(
                 f"{self.path} holds another run: {'; '.join(differ)}; {advice}"
             )
-        load_state(self.model, state["model"], self.path)
-        self.optimiser.load_state_dict(kept)
-        self.history = history
+        return kept, history
 
     def _other_people(self, state: dict[str, Any]) -> list[str]:
         """How the people of a checkpoint differ, by name: a pid may move."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from dplib import DplibError
+from dplib import DplibError, seeds
 
 # ------------------------------------------------------------- stripes of pixel rows
 
@@ -212,7 +212,7 @@ def effective_field(
 
 def _directions(n: int, channels: int, seed: int, row: int) -> Tensor:
     """v [n, C] of a row, whichever other rows are asked for."""
-    generator = torch.Generator().manual_seed(seed * 100_003 + row)
+    generator = torch.Generator().manual_seed(seeds.check(seed) * 100_003 + row)
     return torch.randn(n, channels, generator=generator)
 
 

@@ -173,6 +173,10 @@ def generate(
     target = root / "ToyMarket"
     if _is_as_asked(target, settings):
         return target
+    check(
+        root.is_dir() or not root.exists(),
+        f"{root} is a file; choose a folder as `root`",
+    )
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
@@ -256,8 +260,8 @@ def _not_written(root: Path, settings: Settings, error: OSError) -> DplibError:
             "Free some space, choose another `root`, or ask for fewer people"
         )
     return DplibError(
-        f"{root}: ToyMarket could not be written ({error}); check that the folder can "
-        "be written to, or choose another `root`"
+        f"{root}: ToyMarket could not be written ({error.strerror or error}); check "
+        "that this folder can be written to, or choose another `root`"
     )
 
 

@@ -392,7 +392,7 @@ def score(net):
     return evaluation.evaluate(*seen).rank1
 
 
-folder = OUT / "lesson 5"
+folder = OUT / f"lesson 5, seed {SEED}"
 live = plots.Live(every=1.0)
 rank1 = {0: score(net)}
 pulls = {0: branchgrads.at_fb(net.train(), x, y)}

@@ -628,7 +628,8 @@ how = {"epochs": 10, "seed": 0, "resume": False, "progress": False}
 # %%
 for name, branches in small.items():
     recipe = replace(presets.get("toy"), branches=branches)
-    made = training.train(recipe, small_data, OUT / f"07-{name}", **how)
+    folder = OUT / f"07-{name}-{how['epochs']}-epochs-seed-{how['seed']}"
+    made = training.train(recipe, small_data, folder, **how)
     halves = [
         descriptors.extract(made.model, half, flip=False, progress=False)
         for half in (data.query, data.gallery)

@@ -14,7 +14,7 @@ import pytest
 from commands import run
 from PIL import Image
 
-from dplib import checkpoints, datasets, toymarket
+from dplib import DplibError, checkpoints, datasets, toymarket
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,8 +64,15 @@ def test_an_own_folder_that_grew_is_tested_on_the_split_of_the_run(
     said = run("evaluate", out, *common, "--val-pids", 3, "--seed", 4)
     assert "NO TEST: 3 of these 3 people were trained on" in said
     other = person_folder(tmp_path / "other", *(f"x{i:02}" for i in range(16)))
-    said = run("evaluate", out, "--data", "folder", "--root", other)
+    strangers = ("evaluate", out, "--data", "folder", "--root", other)
+    said = run(*strangers)
+    assert "NO TEST" not in said and "SEEN BEFORE" not in said
+    # the very images of one who was trained on, under another name
+    shutil.copytree(own / min(note["trained"]), other / "x99")
+    said = run(*strangers, "--test-share", 1)
     assert "NO TEST" not in said
+    assert "SEEN BEFORE: 1 of these 17 people, such as 'x99'" in said
+    assert "under other names (4 test images, byte for byte)" in said
     exported = tmp_path / "m.safetensors"
     run("train", "toy", *common, *few, "--out", tmp_path / "b",
         "--export", exported)  # fmt: skip
@@ -100,6 +107,9 @@ os.execv(sys.executable, [sys.executable, "-m", "dplib", *words])
         ("evaluate toy --metrics-json ro/m.json", "ro/m.json"),
         ("report --out ro/page", "ro/page"),
         ("lessons ro/mine", "ro/mine"),
+        ("lab --dest ro/mine", "ro/mine"),
+        ("quickstart --out ro/quick", "ro/quick"),
+        ("quickstart --out q --root ro/data", "ro/data"),
         ("data toymarket --root ro", "ro"),
         ("data unpack a.zip --root ro", "ro"),
         ("ablate --table 4 --seeds 1 --epochs 1 --results ro/results", "ro/results"),
@@ -123,6 +133,46 @@ def test_a_folder_that_cannot_be_written_is_named_before_the_work(
     assert done.returncode == 1 and last.startswith("Error: ") and named in last
     assert "Traceback" not in done.stderr and not any((tmp_path / "ro").iterdir())
     assert not (tmp_path / "ok").exists()
+
+
+@pytest.mark.parametrize("target", ["taken", "taken/x", "taken/x/y"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train toy --epochs 1 --out {}",
+        "train toy --epochs 1 --out ok --export {}/m.safetensors",
+        "describe a.png -o {}/d.npz",
+        "evaluate toy --lists {}",
+        "evaluate toy --metrics-json {}/m.json",
+        "report --out {}",
+        "lessons {}",
+        "lab --dest {}",
+        "quickstart --out {}",
+        "quickstart --out ok --root {}",
+        "data toymarket --root {}",
+        "data unpack a.zip --root {}",
+        "ablate --table 4 --seeds 1 --epochs 1 --results {}",
+        "ablate --table 4 --seeds 1 --epochs 1 --results ok --runs {}",
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_named(
+    market: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    target: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DPLIB_DATA", str(market))
+    Image.new("RGB", (8, 16)).save("a.png")
+    shutil.make_archive("a", "zip", tmp_path, "a.png")
+    Path("taken").write_text("precious")
+    with pytest.raises(DplibError) as e:
+        run(*words.format(target).split())
+    said = str(e.value)
+    assert "taken" in said and "Errno" not in said and "\n" not in said
+    assert Path("taken").read_text() == "precious"
+    assert not list(tmp_path.rglob("*.tmp")) and not Path("ok").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limit")
@@ -162,3 +212,34 @@ def test_a_full_disk_leaves_one_message_and_no_half_file(
     assert done.returncode == 1 and last.startswith("Error: ") and named in last
     assert "Traceback" not in done.stderr and not (tmp_path / left).exists()
     assert not [*tmp_path.rglob("*.tmp"), *tmp_path.rglob("*.part")]
+
+
+def test_describe_names_what_cannot_be_read_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header that is whole says nothing of the rest, so all is decoded first."""
+
+    def works(*_: object, **__: object) -> None:
+        raise AssertionError("described before all images were tried")
+
+    folder = person_folder(tmp_path / "set", "anna", "bo")
+    out = tmp_path / "d.npz"
+    run("describe", folder / "anna", folder / "bo", "-o", out)
+    before = out.read_bytes()
+    monkeypatch.setattr("dplib.descriptors.extract", works)
+    late = folder / "bo" / "2_0001.png"  # the last one
+    late.write_bytes(late.read_bytes()[:-400])
+    with pytest.raises(DplibError, match=r"2_0001\.png: cannot be decoded"):
+        run("describe", folder / "anna", folder / "bo", "-o", out)
+    (folder / "anna" / "1_0000.png").write_text("no image")
+    with pytest.raises(DplibError) as e:
+        run("describe", folder / "anna", folder / "bo", "-o", out)
+    said = str(e.value)
+    assert said.startswith("2 of 8 images cannot be read, so nothing was described")
+    assert said.index("1_0000.png: cannot") < said.index("2_0001.png: cannot")
+    for i in range(20):
+        (folder / "anna" / f"x_{i:02}.jpg").write_text("no image")
+    with pytest.raises(DplibError, match=r"22 of 28 images(.|\n)*and 12 more") as e:
+        run("describe", folder / "anna", folder / "bo", "-o", out)
+    assert len(str(e.value).splitlines()) == 12
+    assert out.read_bytes() == before

@@ -266,10 +266,17 @@ def check_remedies(text: str, command: Any) -> None:
 def test_a_second_run_in_one_folder_is_told_what_to_do(place: Path) -> None:
     train = ["train", "toy", *SET.split(), "--epochs", "1", "--out", "run"]
     run(*train)
-    with pytest.raises(DplibError, match=r"seed was 0, is 1.*--out.*--no-resume") as e:
-        run(*train, "--seed", "1")
-    check_remedies(str(e.value), COMMANDS["train"])
-    assert "Checkpoint" in run(*train, "--seed", "1", "--no-resume")
+    kept = Path("run/checkpoint.pt").read_bytes()
+    for how in ([], ["--no-resume"]):
+        with pytest.raises(
+            DplibError, match=r"seed was 0, is 1.*--out, or remove run"
+        ) as e:
+            run(*train, "--seed", "1", *how)
+        check_remedies(str(e.value), COMMANDS["train"])
+    assert Path("run/checkpoint.pt").read_bytes() == kept
+    assert "Checkpoint" in run(*train, "--no-resume")  # this very run, anew
+    Path("run/checkpoint.pt").unlink()
+    assert "Checkpoint" in run(*train, "--seed", "1")
 
 
 def test_a_warning_is_a_line_with_options(

@@ -153,3 +153,32 @@ def test_unpacked_cuhk03_with_macs_notes(tmp_path: Path) -> None:
     for s in before.train[:3]:
         s.path.with_name(f"._{s.path.name}").write_bytes(NOTE)
     assert datasets.load("cuhk03", tmp_path) == before
+
+
+def test_images_are_sorted_as_paths_are_part_by_part(tmp_path: Path) -> None:
+    """A folder's images come before those of one whose name goes on after it."""
+    names = ("a/2.jpg", "a b/1.jpg", "a!/1.jpg", "a.jpg", "a/b/1.jpg", "a-/1.jpg")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = scanning.scan(tmp_path, deep=True).images
+    assert found == sorted(found, key=lambda p: p.parts)
+    assert {p.relative_to(tmp_path).as_posix() for p in found} == set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("a.jpg", True),
+        ("a.JPeG", True),
+        ("a.jpg.jpg", True),
+        ("a.b.tiff", True),
+        ("jpg", False),
+        ("a.jpg.txt", False),
+        ("a.", False),
+        ("a.jpgx", False),
+        ("", False),
+    ],
+)
+def test_the_last_suffix_makes_an_image(name: str, image: bool) -> None:
+    assert scanning.is_image(name) is image

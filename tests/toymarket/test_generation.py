@@ -392,5 +392,5 @@ def test_generate_refuses(
 
 def test_root_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    with pytest.raises(DplibError, match="could not be written"):
+    with pytest.raises(DplibError, match="data is a file; choose a folder"):
         toymarket.generate(tmp_path / "data", workers=1, **SMALL)

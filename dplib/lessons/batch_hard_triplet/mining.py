@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dplib import DplibError
+from dplib import DplibError, seeds
 from dplib.losses import pairwise_distances
 from dplib.sampling import PKSampler
 
@@ -50,7 +50,7 @@ def mine(
     if how == "hard":
         far = near = distances.detach()
     elif how == "random":
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seeds.check(seed))
         far, near = torch.rand(2, n, n, generator=generator)
     else:
         raise DplibError(f"mine: how={how!r} is none of {', '.join(MINING)}")
@@ -94,7 +94,7 @@ class FlatEmbedding:
     def __init__(self, pids: int = 6, images: int = 6, *, seed: int = 0) -> None:
         self.labels = torch.arange(pids).repeat_interleave(images)
         self.seed, self.rate = seed, 0.1
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seeds.check(seed))
         self.trace = [torch.randn(pids * images, 2, generator=generator)]
         self.losses: list[float] = []
 

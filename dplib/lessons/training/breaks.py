@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dplib import DplibError, presets
+from dplib import DplibError, presets, seeds
 
 COLUMNS = {
     "ranking": "BtR's loss",
@@ -213,7 +213,7 @@ class Quiz:
         runs = load()
         self.band = healthy(runs)
         broken = [r for name, r in runs.items() if not name.startswith(HEALTHY)]
-        order = np.random.default_rng(seed).permutation(len(broken))
+        order = np.random.default_rng(seeds.check(seed)).permutation(len(broken))
         self.runs = {chr(ord("A") + i): broken[j] for i, j in enumerate(order)}
         self.options = tuple(sorted(r.name for r in broken))
         self._signs = signs(self.band)

@@ -32,23 +32,49 @@ def _read(pattern: Any, name: str) -> Any:
 
 
 def _gallery(rng: np.random.Generator) -> tuple[Any, ...]:
-    n = rng.integers(1, 9)
-    pids = torch.from_numpy(rng.choice([-1, 0, 4, 7], n))
-    cams = torch.from_numpy(rng.integers(1, 4, n))
-    return int(rng.choice([4, 7])), int(rng.integers(1, 4)), pids, cams
+    """Pids and cameras of some queries and of a gallery."""
+    q, g = (int(n) for n in rng.integers(1, 9, 2))
+    query = rng.choice([2, 4, 7], q), rng.integers(1, 4, q)
+    gallery = rng.choice([-1, 0, 2, 4, 7], g), rng.integers(1, 4, g)
+    return tuple(torch.from_numpy(x) for x in (*query, *gallery))
 
 
-def _batch(rng: np.random.Generator) -> tuple[Any, ...]:
-    """A P x K batch or one that is nearly one."""
-    p, k = (int(x) for x in rng.integers(1, 4, 2))
-    labels = np.repeat(rng.permutation(9)[:p], k)
-    labels = rng.permutation(labels)
-    if rng.random() < 0.5:
-        labels[rng.integers(len(labels))] = rng.integers(9)
-    wrong = int(rng.integers(4)), int(rng.integers(1, 4))
-    p, k = (p, k) if wrong[0] else (wrong[1], k)
-    return labels.tolist(), p, k
+def _crop(rng: np.random.Generator) -> tuple[Any, ...]:
+    """An image, some tries, and two numbers that place the box."""
+    h, w = (int(n) for n in rng.integers(20, 200, 2))
+    tries = rng.uniform((0.2, 0.3), (1.2, 3.0), (int(rng.integers(1, 6)), 2))
+    tries[rng.random(len(tries)) < 0.1] = 1.0, h / w  # as large as the image
+    u, v = rng.random(2)
+    return h, w, [(float(a), float(r)) for a, r in tries], float(u), float(v)
 
 
-INPUTS = {"1.1": _file, "1.2": _gallery, "1.4": _batch}
+def _labels(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Labels of images in any order, P, K, and a way to shuffle."""
+    labels = rng.choice([3, 5, 8, 13, 21], int(rng.integers(5, 25)))
+    p, k = rng.integers(1, 1 + len(set(labels.tolist()))), rng.integers(2, 6)
+    shuffle = (_turned, _moved, sorted)[rng.integers(3)]
+    return labels.tolist(), int(p), int(k), shuffle
+
+
+def _turned(x: Any) -> list[Any]:
+    return list(x)[::-1]
+
+
+def _moved(x: Any) -> list[Any]:
+    return [*list(x)[1:], *list(x)[:1]]
+
+
+def _statistic(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Values and cameras of some images."""
+    n = int(rng.integers(3, 12))
+    return rng.normal(size=n), rng.integers(1, 4, n)
+
+
+INPUTS = {
+    "1.1": _file,
+    "1.2": _gallery,
+    "1.3": _crop,
+    "1.5": _labels,
+    "1.6": _statistic,
+}
 RUN = {"1.1": _read}

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import functools
 import io
+import itertools
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
@@ -158,6 +159,19 @@ class Desk:
                 return f"for {arguments} {got}, not {want}"
         return ""
 
+    def doubles(self, cause: Cause) -> list[str]:
+        """Mistakes that no case of the check tells from another, or from none."""
+        functions = {"right": cause.right, **cause.mistakes}
+        results = {
+            words: [self.outcome(made, case, _call) for case in cause.cases]
+            for words, made in functions.items()
+        }
+        return [
+            f"{a} = {b}"
+            for (a, x), (b, y) in itertools.combinations(results.items(), 2)
+            if all(alike(*pair) for pair in zip(x, y, strict=True))
+        ]
+
     def trial(self, mutant: Mutant) -> Trial:
         said = self.judge(mutant.code)
         if said.answer is None:
@@ -175,6 +189,12 @@ def trials(source: Path, id: str) -> list[Trial]:
     """All mutants of the solution of an exercise, tried."""
     place = desk(source, id)
     return [place.trial(mutant) for mutant in mutants(place.parts.solution)]
+
+
+def wrong_answers(source: Path) -> dict[str, list[str]]:
+    """The typical mistakes in tests/wrong_answers: exercise → code."""
+    path = ROOT / "tests/wrong_answers" / f"{source.name[:2]}.py"
+    return runpy.run_path(str(path))["WRONG"] if path.is_file() else {}
 
 
 @functools.cache

@@ -6,6 +6,7 @@ with tensors: another axis, operands exchanged, a transpose or a mask left out.
 
 import ast
 import copy
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -61,13 +62,25 @@ def mutants(code: str) -> list[Mutant]:
     for number, node in enumerate(ast.walk(tree)):
         node.number = number
     found = {ast.unparse(tree): ""}
-    for node in _changeable(tree):
-        for new in _changes(node):
-            text = ast.unparse(ast.fix_missing_locations(_Put(node, new).made(tree)))
-            before, after = ast.unparse(node), ast.unparse(new)
-            line = getattr(node, "lineno", 1)
-            found.setdefault(text, f"line {line}: {_short(before)} → {_short(after)}")
+    changes = ((node, new) for node in _changeable(tree) for new in _changes(node))
+    for node, new in itertools.chain(changes, _exchanged(tree)):
+        text = ast.unparse(ast.fix_missing_locations(_Put(node, new).made(tree)))
+        before, after = ast.unparse(node), ast.unparse(new)
+        line = getattr(node, "lineno", 1)
+        found.setdefault(text, f"line {line}: {_short(before)} → {_short(after)}")
     return [Mutant(what, text) for text, what in found.items() if what]
+
+
+def _exchanged(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Each use of a function's argument, and another argument in its place."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        names = [a.arg for a in function.args.args]
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                for name in names if node.id in names else ():
+                    yield node, ast.Name(name, ast.Load())
 
 
 def limited(code: str) -> str:
@@ -192,6 +205,8 @@ def _constants(value: object) -> Iterator[object]:
         yield from (value + 1, value - 1, 2 * value, -value, 0.0)
     elif isinstance(value, str) and "\\" in value:
         yield from _patterns(value)
+    elif isinstance(value, str) and len(value) < 5:  # letters that are the answer
+        yield from (value[:i] + value[i + 1 :] for i in range(len(value)))
 
 
 def _patterns(text: str) -> Iterator[str]:
@@ -218,9 +233,7 @@ def _patterns(text: str) -> Iterator[str]:
 def _subscripts(node: ast.Subscript) -> Iterator[ast.AST]:
     yield node.value
     if isinstance(node.slice, ast.Tuple):
-        yield from _other(
-            node, slice=[ast.Tuple(node.slice.elts[::-1], ast.Load())]
-        )
+        yield from _other(node, slice=[ast.Tuple(node.slice.elts[::-1], ast.Load())])
     if isinstance(node.slice, ast.Name | ast.Compare):
         yield from _other(node, slice=[ast.UnaryOp(ast.Invert(), node.slice)])
     if not isinstance(node.slice, ast.Slice | ast.Tuple | ast.Constant):
@@ -260,7 +273,9 @@ def _calls(node: ast.Call) -> Iterator[ast.AST]:
         yield owner
     elif node.args and not isinstance(node.args[0], ast.GeneratorExp | ast.Starred):
         yield node.args[0]
-    yield from _other(node, args=_one_less(node.args), keywords=_one_less(node.keywords))
+    yield from _other(
+        node, args=_one_less(node.args), keywords=_one_less(node.keywords)
+    )
     for i in range(len(node.args) - 1):
         a, b = node.args[i : i + 2]
         yield from _other(node, args=[[*node.args[:i], b, a, *node.args[i + 2 :]]])

@@ -41,6 +41,29 @@ PALETTE = {
     "grey": "#8C8C8C",
 }
 RIGHT, WRONG, UNCOUNTED = PALETTE["blue"], PALETTE["vermilion"], PALETTE["grey"]
+
+
+class Style(NamedTuple):
+    """How a curve is drawn wherever it appears: colour, line and marker."""
+
+    color: str
+    line: str
+    marker: str
+
+    def plot(self) -> dict[str, str]:
+        """The style as keywords of matplotlib's ``Axes.plot``."""
+        return {"color": self.color, "ls": self.line, "marker": self.marker}
+
+
+# One meaning per colour through the whole course: blue is right (a true match, a
+# positive), vermilion is wrong (another person, a negative), and these are the branches
+# with their losses.
+BRANCHES = {
+    "BpI": Style(PALETTE["green"], "-", "o"),
+    "BgI": Style(PALETTE["orange"], "--", "s"),
+    "BtR": Style(PALETTE["purple"], "-.", "^"),
+    "all": Style(PALETTE["black"], ":", "D"),
+}
 MIN_ALT = 60  # characters of an alternative text
 
 Picture = Image.Image | NDArray[Any] | str | Path

@@ -4,7 +4,6 @@ import ast
 import contextlib
 import io
 import re
-import runpy
 import symtable
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import build_notebooks as tool
 import lesson_stats
 import nbformat
 import pytest
+from answers import wrong_answers
 from lesson_stats import alt_texts, code_cells, prose
 from solutions import ids_of, parts_of, tags
 
 from dplib import plots
-from dplib.lessons import checks
+from dplib.lessons import ROOMS, checks
 
 ROOT = Path(__file__).parents[1]
 SOURCES = tool.sources(ROOT)
@@ -124,6 +124,17 @@ def prints(cell: Any) -> bool:
 
 
 @lessons
+def test_shows_the_architecture_near_the_top(source: Path) -> None:
+    """Before the third section, with the part in colour that the lesson is about."""
+    nb = tool.read_source(source)
+    room = ROOMS[int(source.name[:2])]
+    text = "\n".join(c.source for c in nb.cells)
+    place = text.find(f'architecture.figure("{room}")')
+    assert place > 0 and f'alt=architecture.alt("{room}")' in text
+    assert len(re.findall(r"^## ", text[:place], re.M)) <= 2
+
+
+@lessons
 def test_each_objective_is_checked(source: Path) -> None:
     nb = tool.read_source(source)
     first = next(c.source for c in nb.cells if c.cell_type == "markdown")
@@ -139,7 +150,7 @@ def test_each_objective_is_checked(source: Path) -> None:
 def test_each_exercise_has_its_parts(source: Path) -> None:
     nb = tool.read_source(source)
     headings = HEADING.findall(prose(nb))
-    assert 2 <= len(headings) <= 4
+    assert 3 <= len(headings) <= 6
     for id, rest in headings:
         assert re.search(r"\(difficulty [1-5], \d+ minutes?\)$", rest), (id, rest)
     ids = [id for id, _ in headings]
@@ -205,11 +216,6 @@ def exercises(stub: str = "") -> list[Any]:
                 continue
             found += [pytest.param(source, id, id=id) for id in ids_of(cell)]
     return found
-
-
-def wrong_answers(source: Path) -> dict[str, list[str]]:
-    path = ROOT / "tests/wrong_answers" / f"{source.name[:2]}.py"
-    return runpy.run_path(str(path))["WRONG"] if path.is_file() else {}
 
 
 def verdict(before: str, answer: str, call: str) -> str:

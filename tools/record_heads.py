@@ -2,11 +2,12 @@
 
     python tools/record_heads.py [EXPERIMENT …]
 
-All three branches are trained together from random weights, at the toy preset's settings
-and constant learning rate, with seeds 0 to 2. Each run is added to
+All three branches are trained together from random weights, at the toy preset's
+settings and constant learning rate, with seeds 0 to 2. Each run is added to
 dplib/assets/records/heads.json as soon as it has ended: means over blocks of iterations
 of the columns of ``dplib.lessons.blstm_branch.shortruns``. Runs that are there already
-are not made again, so that the command may be stopped and repeated. Lesson 3 draws them.
+are not made again, so that the command may be stopped and repeated. Lesson 3 draws
+them.
 """
 
 from __future__ import annotations

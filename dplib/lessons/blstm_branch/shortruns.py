@@ -1,7 +1,8 @@
 """Short runs that watch the part branch: does BpI learn, or does it sleep?
 
-A branch sleeps while its loss stays at ln Nc, the loss of guessing. Lesson 3 makes runs
-of a few dozen iterations; ``tools/record_heads.py`` makes longer ones and several seeds.
+A branch sleeps while its loss stays at ln Nc, the loss of guessing. Lesson 3 makes
+runs of a few dozen iterations; ``tools/record_heads.py`` makes longer ones and several
+seeds.
 """
 
 from __future__ import annotations

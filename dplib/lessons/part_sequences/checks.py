@@ -100,9 +100,7 @@ def _walk(
     return top, size, jump
 
 
-@exercise(
-    "2.2", praise="One output of a ResNet-50 sees 427 pixels, in an image of 256."
-)
+@exercise("2.2", praise="For a ResNet-50: 427 pixels, in an image of 256.")
 def _field(answer: Callable[[Layers], Any]) -> str | None:
     return blame(
         answer,
@@ -160,13 +158,16 @@ def _field(answer: Callable[[Layers], Any]) -> str | None:
             "apart: multiply p by the jump": lambda layers: _walk(
                 layers, lift=lambda p, s, jump: p
             ),
+            "three numbers were asked for; the top is missing": (
+                lambda layers: _walk(layers)[1:]
+            ),
             "your top stays at 0: with padding, the first output sees places above "
             "the image": lambda layers: (0, *_walk(layers)[1:]),
         },
     )
 
 
-# -------------------------------------------------------------- 2.3, the gradient
+# -------------------------------------------------------------------- 2.3, the gradient
 
 
 def _small_net(channels: int, seed: int) -> nn.Module:
@@ -277,7 +278,7 @@ def _no_gradient(error: str, image: Tensor) -> str | None:
     return None
 
 
-# -------------------------------------------------------------- 2.4, rows that correspond
+# ------------------------------------------------------------ 2.4, rows that correspond
 
 
 def _overlap(a: Tensor, b: Tensor, k: int) -> tuple[Tensor, Tensor]:

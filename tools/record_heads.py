@@ -78,9 +78,9 @@ EXPERIMENTS = {
         },
     ),
     "600 people": Experiment(
-        600, 3000, 25, same("linear", "centred", "scaled", "bn"), stop=True
+        600, 2400, 25, same("linear", "centred", "scaled", "bn"), stop=True
     ),
-    "600 people, authors": Experiment(600, 4500, 25, AUTHORS, stop=True),
+    "600 people, authors": Experiment(600, 4000, 25, AUTHORS, stop=True),
 }
 
 

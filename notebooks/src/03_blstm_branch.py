@@ -948,8 +948,8 @@ print("in both branches and in all seeds")
 #
 # Forty people are easy, and even the linear heads wake after a while. On all 600
 # training people a batch holds 8 of 600, and guessing costs $\ln 600 = 6.40$. A run
-# ends when both branches are well awake, or after 2,400 iterations, the length of the
-# preset `toy` (4,000 for the authors' head).
+# ends when both branches are well awake, or after 1,600 iterations (2,400, the
+# length of the preset `toy`, for the authors' head).
 
 # %%
 longer = {**recorded("600 people"), **recorded("600 people, authors")}

@@ -168,8 +168,7 @@ pd.DataFrame(steps, index=columns).T.round(3)
 # Two rows later the cell still remembers the 1 of the first row. At each row of 0 it is
 # multiplied by the forget gate. The hidden state falls by more at row 2, because the
 # *output* gate falls as well. With small weights and a bias of 0, a forget gate is
-# about one half, and the cell would lose half of its content at every row; section 6
-# returns to this.
+# about one half, and the cell loses half of its content at every row.
 #
 # Now with random weights, against PyTorch's own cell:
 
@@ -277,6 +276,7 @@ net = checkpoints.load("toy")
 branch = net.part_context
 data = datasets.load("toymarket", DATA)
 images = transforms.decode(data.query[::13], net.image_size, progress=False)
+person = 1  # who is shown below: nothing hides this person
 
 # %% tags=["nbval-check-output"]
 with torch.no_grad():
@@ -454,10 +454,10 @@ two = {name: branches[name] for name in ("BLSTM", "FC rows")}
 widgets.row_cover(images, S, two)
 
 # %%
-moves = {name: gates.moved(context, S, row=2)[0] for name, context in two.items()}
+moves = {name: gates.moved(c, S, row=2)[person] for name, c in two.items()}
 lstm = moves["BLSTM"].tolist()
 plots.show(
-    figures.cover_view(images[0], 2, moves),
+    figures.cover_view(images[person], 2, moves),
     alt=f"""A pedestrian with the third of eight rows covered. With the BLSTM every
     output moves: O_3 by {lstm[2]:.2f}, its neighbours by {lstm[1]:.2f} and
     {lstm[3]:.2f}, O_8 by {lstm[7]:.3f}. With FC rows the third output alone moves.""",
@@ -512,14 +512,21 @@ distances = [f"{d} rows off" for d in range(8)]
 pd.DataFrame(fades, index=distances).T.round(1)
 
 # %%
-first = [v[1] for v in fades.values()]
-fourth = [v[4] for v in fades.values()]
-words = f"""In all six nets the dependence fades: the next row has
-{min(first):.0f} to {max(first):.0f} % of the weight of an output's own row, and a row
-four places away {min(fourth):.1f} to {max(fourth):.1f} %. This is what section 2 leads
-one to expect of forget gates near one half. An output of these small nets is its own
-row, refined by its neighbours. Whether it is so in the paper's net, the paper does not
-say; the map is quick to compute for any."""
+groups = {
+    kind: np.array([v for name, v in fades.items() if name.startswith(kind)])
+    for kind in ("trained", "untrained")
+}
+near, far = (
+    {k: f"{v[:, d].min():.0f} to {v[:, d].max():.0f} %" for k, v in groups.items()}
+    for d in (1, 4)
+)
+assert groups["trained"][:, 1:].max(0)[3] < groups["untrained"][:, 1:].min(0)[3]
+words = f"""In every net the dependence fades with the distance, and training makes it
+fade **faster**. Compared with an output's own row, the next row has {near["untrained"]}
+of the weight before training and {near["trained"]} after it; a row four places away has
+{far["untrained"]} before and {far["trained"]} after. An output of these small nets is
+its own row, refined by its neighbours. Whether it is so in the paper's net, the paper
+does not say; the map is quick to compute for any."""
 display(Markdown(words))
 
 # %% [markdown]
@@ -597,8 +604,8 @@ plots.show(
 # Is the difference larger than the luck of a training? For each seed, take how many
 # points each variant loses, and subtract. A negative number means that the BLSTM loses
 # more than FC rows do. The interval is over seeds. A second measurement gives an
-# interval over *people*: the shipped nets of both variants (seed 0) search for 400
-# queries, drawn without a shift and with one of 10 %. It also looks at the outputs
+# interval over *people*: the shipped nets of both variants (seed 0) search for
+# all queries, drawn without a shift and with one of 10 %. It also looks at the outputs
 # $O_1, \ldots, O_8$ themselves, side by side, since the context is in them rather than
 # in $f_m$.
 
@@ -611,11 +618,10 @@ def loss_over_seeds(level):
 
 
 # %%
-some = data.query[:400]
 drawn = robustness.draw_queries(
-    robustness.rows_of_queries(data)[:400], levels={"shift": (0, 0.1)}, progress=False
+    robustness.rows_of_queries(data), levels={"shift": (0, 0.1)}, progress=False
 )
-ids = torch.tensor([(s.pid, s.camid) for s in some]).T
+ids = torch.tensor([(s.pid, s.camid) for s in data.query]).T
 gallery_ids = torch.tensor([(s.pid, s.camid) for s in data.gallery]).T
 gallery = transforms.decode(data.gallery, net.image_size, progress=False)
 
@@ -632,7 +638,7 @@ def describe(other, pixels):
 
 # %%
 def fall_of(name):
-    """kind → points of rank-1 that each query loses by the shift: [400]."""
+    """kind → points of rank-1 that each query loses by the shift: [Q]."""
     other = checkpoints.load(name)
     known, *asked = (describe(other, x) for x in (gallery, *drawn.values()))
     falls = {}
@@ -1045,7 +1051,6 @@ display(Markdown(words))
 
 # %%
 unit = int(varies[0].min(0).values.argmax())
-person = 10
 widgets.gate_inspector(images, trace, unit=unit)
 
 # %%

@@ -62,9 +62,10 @@ plots.show(architecture.figure("blstm_branch"), alt=architecture.alt("blstm_bran
 # averaged over its columns. One could judge each row by itself, as PCB does. But a
 # single row is ambiguous: "dark blue, narrow" may be trousers or a coat. And a badly
 # cut box moves every part up or down. The paper's remedy (§3.2) is to read the rows in
-# order, as one reads words, with a memory that is carried from row to row. A network
-# with such a memory is an **LSTM**. Two of them, one for each direction, form a
-# **bidirectional LSTM** (BLSTM), so that each row is seen in the context of all others.
+# order, as one reads words, with a memory that is carried from row to row. The network
+# that does this is an **LSTM** (long short-term memory). Two of them, one for each
+# direction, form a **bidirectional LSTM** (BLSTM), so that each row is seen in the
+# context of all others.
 
 # %%
 plots.show(
@@ -87,19 +88,20 @@ plots.show(
 # the row $S$ and the last hidden state $h$ (figure 4 of the paper):
 #
 # $$\begin{aligned}
-# i &= \sigma(W_i S + R_i h + b_i) && \text{input gate: how much of the new is let in}
-# \\ f &= \sigma(W_f S + R_f h + b_f) && \text{forget gate: how much of the old is kept}
-# \\ g &= \tanh(W_g S + R_g h + b_g) && \text{candidate: the new} \\ o &= \sigma(W_o S +
-# R_o h + b_o) && \text{output gate: how much of the cell is shown} \end{aligned}$$
+# i &= \sigma(W_i S + R_i h + b_i) && \text{input gate: how much of the new is let in} \\
+# f &= \sigma(W_f S + R_f h + b_f) && \text{forget gate: how much of the old is kept} \\
+# g &= \tanh(W_g S + R_g h + b_g) && \text{candidate: the new} \\
+# o &= \sigma(W_o S + R_o h + b_o) && \text{output gate: how much is shown}
+# \end{aligned}$$
 #
 # Then, with products taken unit by unit,
 #
 # $$c \leftarrow f \odot c + i \odot g, \qquad h \leftarrow o \odot \tanh(c).$$
 #
-# Here $\sigma$ is the sigmoid, each $W$ is a $U \times C$ matrix and each $R$ a $U
-# \times U$ matrix. A **gate** is a number between 0 (shut) and 1 (open), one for each
-# of the $U$ **units**. PyTorch stores the four $W$ as one matrix `w` [4U, C], stacked
-# in the order $i, f, g, o$, and likewise `r` [4U, U] and `b` [4U].
+# Here $\sigma$ is the sigmoid, each $W$ is a $U \times C$ matrix and each $R$ a
+# $U \times U$ matrix. A **gate** is a number between 0 (shut) and 1 (open), one for
+# each of the $U$ **units**. PyTorch stores the four $W$ as one matrix `w` [4U, C],
+# stacked in the order $i, f, g, o$, and likewise `r` [4U, U] and `b` [4U].
 #
 # ### Exercise 3.1 · the LSTM cell (difficulty 3, 12 minutes)
 #
@@ -108,8 +110,8 @@ plots.show(
 #
 # A case to do by hand: C = U = 1, all weights and biases 0, and $c = 2$. All three
 # gates are $\sigma(0) = \frac12$, and the candidate is $\tanh(0) = 0$. Hence the new
-# cell is $\frac12 \cdot 2 + \frac12 \cdot 0 = 1$, and the new hidden state is $\frac12
-# \tanh(1) \approx 0.38$.
+# cell is $\frac12 \cdot 2 + \frac12 \cdot 0 = 1$, and the new hidden state is
+# $\frac12 \tanh(1) \approx 0.38$.
 
 
 # %% tags=["exercise:3.1", "nbval-check-output"]
@@ -245,8 +247,8 @@ check("3.2", bidirectional)
 # %% [markdown]
 # The second layer reads both states of the first layer, so that its input has $2U$
 # channels and not $U$. We run both layers with our own cell on the weights of a trained
-# net, and compare with `nn.LSTM`. The net is the shipped checkpoint `toy`, with $C =
-# 128$ and $U = 64$, which lesson 2 used as well:
+# net, and compare with `nn.LSTM`. The net is the shipped checkpoint `toy`, with
+# $C = 128$ and $U = 64$, which lesson 2 used as well:
 
 
 # %%
@@ -427,9 +429,9 @@ pd.DataFrame(table, index=["parameters", "BLSTM / this"]).T
 #
 # "The learned features at any point are refined by the spatial contexts", says §3.2. To
 # see it, we cover row 3 of $f_b$ (in $S$, its values are replaced by their mean over
-# the people) and run the branch again. Predict: **how many of the eight outputs** $O_1,
-# \ldots, O_8$ of the trained BLSTM change? Beside it stand two branches that take each
-# row alone, with random weights: "FC rows", an FC per row as in section 5, and
+# the people) and run the branch again. Predict: **how many of the eight outputs**
+# $O_1, \ldots, O_8$ of the trained BLSTM change? Beside it stand two branches that take
+# each row alone, with random weights: "FC rows", an FC per row as in section 5, and
 # "stripes", PCB's way, one layer shared by all rows.
 
 # %% tags=["nbval-check-output"]
@@ -537,9 +539,9 @@ display(Markdown(words))
 # [t, k] when setting row k to zero changes output t of *any* of the N images. Any
 # change counts, however small: compare with `!=`, without a tolerance.
 #
-# A case to do by hand: two rows, and a context that gives $O_1 = S_1$ and $O_2 = S_1 +
-# S_2$. Covering row 1 changes both outputs, covering row 2 only the second: [[True,
-# False], [True, True]].
+# A case to do by hand: two rows, and a context that gives $O_1 = S_1$ and
+# $O_2 = S_1 + S_2$. Covering row 1 changes both outputs, covering row 2 only the
+# second: [[True, False], [True, True]].
 
 
 # %% tags=["exercise:3.5", "nbval-check-output"]
@@ -872,9 +874,10 @@ pd.DataFrame(ratios, index=["BpI, common / apart", "BgI, common / apart"]).T
 #    branch should wake, with no scaling at all.
 # 2. **Leave the head as it is, but put every person into each batch**: then
 #    $\bar e_j \approx 0$ at the start. The printed head should wake at once.
-# 3. **Scale** (`scaled`): the common part stays, but the differences become as large as
-#    the features of other heads, and so does the gradient that reaches the branch. It
-#    should wake as well, after a rough start, because $\bar x$ is enlarged too.
+# 3. **Scale** (`scaled`): the common part stays, but the differences between people are
+#    enlarged to a standard deviation of 1, and the gradient that reaches the branch
+#    grows with them. The branch should wake as well, after a rough start, because
+#    $\bar x$ is enlarged too.
 #
 # For the second, the record has linear heads on 16 people, always with 32 images in a
 # batch, of 4, 8 or all 16 people:
@@ -907,7 +910,7 @@ table_of("one branch")
 #
 # - **a** Centring alone is sufficient to wake a branch.
 # - **b** Centring is necessary to wake a branch.
-# - **c** BpI sleeps because of its LSTM.
+# - **c** A branch sleeps only if it has an LSTM.
 # - **d** The learned $\gamma$ and $\beta$ are what wakes a branch in BatchNorm.
 # - **e** Under a linear head, a branch wakes sooner when a batch holds more of the
 #   people.
@@ -938,17 +941,29 @@ for key in ("part", "global"):
     found = when_awake("40 people", key)
     latest = max(x for kind in waking for x in found[kind])
     assert latest < min(x for kind in sleeping for x in found[kind])
+    assert latest < min(found["linear, no weight decay"])
     found = list(when_awake("16 people", key).values())
     assert max(found[2]) < min(found[1]) and max(found[2]) < min(found[0])
-print("centred, scaled, both and bn wake before linear and frozen,")
-print("and linear heads with all 16 people a batch before those with fewer,")
-print("in both branches and in all seeds")
+print("In both branches and in all seeds, centred, scaled, both and bn wake before")
+print("linear and frozen, with weight decay or without, and linear heads with all 16")
+print("people a batch wake before those with fewer.")
+
+# %%
+bpi = when_awake("40 people", "part")
+first = {k: np.mean([r["spread"][0] for r in v]) for k, v in forty.items()}
+assert max(bpi["FC rows, linear"]) < min(bpi["linear"])
+words = f"""The LSTM plays a part, though: under the same linear head, FC rows wake after
+{span(bpi["FC rows, linear"])} iterations and the BLSTM after {span(bpi["linear"])}. At
+first the outputs of FC rows differ between people by {first["FC rows, linear"]:.2f},
+those of the BLSTM by {first["linear"]:.3f}, so that less sets them apart."""
+display(Markdown(words))
 
 # %% [markdown]
-# So all three predictions hold. What makes a branch sleep is not its LSTM. It is that
-# its features have more in common than apart, together with batches that hold a few of
-# the people only. Subtracting what they have in common is sufficient, and so is
-# enlarging what sets them apart; neither is necessary. BatchNorm does both.
+# So all three predictions hold. A linear head sleeps while the features of all images
+# have much in common and differ little, and each batch holds only a few of the people.
+# Subtracting what they have in common is sufficient to wake it, and so is enlarging the
+# differences, or filling the batch with all people. None of these is necessary.
+# BatchNorm does the first two.
 #
 # ### Six hundred people: a longer record
 #

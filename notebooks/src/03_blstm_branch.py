@@ -956,8 +956,9 @@ first = {k: np.mean([r["spread"][0] for r in v]) for k, v in forty.items()}
 assert max(bpi["FC rows, linear"]) < min(bpi["linear"])
 words = f"""The LSTM plays a part, though: under the same linear head, FC rows wake
 after {span(bpi["FC rows, linear"])} iterations and the BLSTM after
-{span(bpi["linear"])}. At first the outputs of FC rows differ between people by {first["FC rows, linear"]:.2f},
-those of the BLSTM by {first["linear"]:.3f}, so that less sets them apart."""
+{span(bpi["linear"])}. At first the outputs of FC rows differ between people by
+{first["FC rows, linear"]:.2f}, those of the BLSTM by {first["linear"]:.3f}, so that
+less sets them apart."""
 display(Markdown(words))
 
 # %% [markdown]

@@ -1014,8 +1014,8 @@ woken = [
 dead = [str(r["seed"]) for r in authors_runs if r["reach"][-1] == 0]
 with_bn = when_awake("600 people", "part")["bn"]
 words = f"""With a BatchNorm directly before the classifier, BpI is awake at iteration
-{span(with_bn)}. The authors' head has a BatchNorm too, but behind its FC and followed by
-a ReLU. Under it BpI woke in {len(woken)} of {len(authors_runs)} seeds"""
+{span(with_bn)}. The authors' head has a BatchNorm too, but behind its FC and followed
+by a ReLU. Under it BpI woke in {len(woken)} of {len(authors_runs)} seeds"""
 words += f", at iteration {span(woken)}." if woken else "."
 if dead:
     words += f""" In {len(dead)} of them (seed {" and ".join(dead)}) the gradient that
@@ -1024,11 +1024,14 @@ display(Markdown(words))
 
 # %%
 lasting = {
-    f"{r['variant']}, seed {r['seed']}": [r["spread"][0], min(r["spread"])]
-    for seeds in longer.values()
-    for r in seeds
+    variant: [
+        np.mean([r["spread"][0] for r in seeds]),
+        min(min(r["spread"]) for r in seeds),
+    ]
+    for variant, seeds in longer.items()
 }
-pd.DataFrame(lasting, index=["spread of O at first", "smallest"]).T
+columns = ["spread of O at first", "smallest, of all blocks and seeds"]
+pd.DataFrame(lasting, index=columns).T.round(5)
 
 # %% [markdown]
 # The table explains part of it. While a branch sleeps, its outputs become more and more

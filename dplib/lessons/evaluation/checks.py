@@ -1,137 +1,159 @@
-"""Checks of lesson 6."""
+"""Checks of lesson 6.
 
-from collections.abc import Callable, Sequence
+Each checker runs the reader's function on several inputs and compares the results with
+those of ``dplib`` and of common mistakes (``mistakes.py``). A mistake is named only if
+it explains every result.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from dplib.descriptors import Descriptors
 from dplib.lessons.checks import choice, exercise
-
-_RANKS = [[2, 3, 6], [9, 1], [4], [2]]  # first matches at ranks 2, 1, 4 and 2
-_CMC = [0.25, 0.75, 0.75, 1.0, 1.0]
-# One camera's boxes of each query; the other boxes are of other cameras or people
-_QUERY = Descriptors(torch.eye(2), torch.tensor([3, 4]), torch.tensor([1, 2]))
-_BOXES = Descriptors(
-    torch.tensor([[1, 0], [0, 1], [0.6, 0.8], [0, -1], [-1, 0], [0, 1]]),
-    torch.tensor([3, 3, 3, 4, 4, 4]),
-    torch.tensor([1, 1, 2, 2, 2, 1]),
-)
+from dplib.lessons.evaluation import mistakes
+from dplib.lessons.evaluation.mistakes import named, near, numbers, show
 
 
-@exercise("6.1", praise="Each query makes one step, at its first match.")
-def _cmc(answer: Callable[..., Any]) -> str | None:
-    got = [float(x) for x in answer(_RANKS, 5)]
-    if len(got) != 5:
-        return f"length is 5, your list has {len(got)} values"
-    if _near(got, [4 * x for x in _CMC]):
-        return "those are numbers of queries; divide by how many queries there are"
-    if _near(got, [0.25, 0.5, 0, 0.25, 0]):
+@exercise("6.1", praise="AP asks about every match, INP about the last one.")
+def _ap_and_inp(answer: Callable[[Tensor], Any]) -> str | None:
+    got = [numbers(answer(*case)) for case in mistakes.LISTS]
+    if any(g.shape != (2,) for g in got):
+        return f"return a pair of two numbers, AP and INP; yours: {show(got[0])}"
+    want = [
+        np.array([mistakes.ap(*case), mistakes.inp(*case)]) for case in mistakes.LISTS
+    ]
+    if near(got, [w[::-1] for w in want]):
+        return "these are the right numbers in the wrong order: AP comes first"
+    both = (("AP", mistakes.AP_MISTAKES), ("INP", mistakes.INP_MISTAKES))
+    for i, (name, known) in enumerate(both):
+        mine, due = [g[i] for g in got], [w[i] for w in want]
+        if near(mine, due):
+            continue
+        if words := named(mine, mistakes.LISTS, known):
+            return words
+        bad = next(c for c in range(len(due)) if not near(mine[c], due[c]))
         return (
-            "those are the shares that step up at rank k alone; a query that has "
-            "stepped up stays up: add over the ranks up to k"
+            f"{name}: for right = {mistakes.LISTS[bad][0].int().tolist()} it should be "
+            f"{due[bad]:.4f}; yours is {mine[bad]:.4f}"
         )
-    if _near(got, [0, *_CMC[:4]]):
-        return "yours is one rank late: a match at rank k counts at k already"
-    if _near(got, [0, 0.5, 0.5, 0.75, 0.75]):
-        return "the ranks need not come in order: [9, 1] has a match at rank 1"
-    if any(_near(got, [x / n for x in (1, 3, 4, 5, 5)]) for n in (4, 7)):
-        return (
-            "you counted every match; a query counts once, at its best rank, and the "
-            "share is of the queries"
-        )
-    if not _near(got, _CMC):
-        wanted = ", ".join(f"{x:g}" for x in _CMC)
-        return f"for {_RANKS} and 5 it should be {wanted}; yours: {_show(got)}"
-    if not _near(answer([[1, 2, 3], [3]], 4), [0.5, 0.5, 1, 1]):
-        return "for [[1, 2, 3], [3]] and 4 it should be 0.5, 0.5, 1, 1"
     return None
 
 
-@exercise("6.2", praise="Never above the AP by steps.")
-def _trapezoid(answer: Callable[[Sequence[int]], Any]) -> str | None:
-    got, first = float(answer([2, 3, 6])), float(answer([1, 4]))
-    if abs(got - 5 / 9) < 1e-6:
-        return "that is AP by steps; each match's mean with the precision just before"
-    if abs(got - 0.3) < 1e-6:
-        return (
-            "that is the precision just before each match alone; take its mean with "
-            "the precision at the match, j / r"
-        )
-    if abs(got - (0.25 + (1 / 3 + 2 / 3) / 2 + (2 / 6 + 3 / 6) / 2) / 3) < 1e-6:
-        return (
-            "just before rank r only r - 1 pictures have been seen: the precision "
-            "there is (j - 1) / (r - 1), not (j - 1) / r"
-        )
-    if abs(got - (0.25 + 7 / 12 + 7 / 12) / 3) < 1e-6:
-        return (
-            "you joined the precision at one match to that at the next; in between it "
-            "falls: just before rank r it is (j - 1) / (r - 1)"
-        )
-    if abs(got - 0.3 * 0.5 - 5 / 18) > 1e-6:
-        return f"for [2, 3, 6] it should be {0.15 + 5 / 18:.4f}, yours is {got:.4f}"
-    if abs(first - (0.5 + (1 / 3 + 1 / 2) / 2) / 2) < 1e-6:
-        return (
-            "a match at rank 1 has no picture before it: the precision before it is "
-            "taken as 1, not 0 (see [1, 4])"
-        )
-    if abs(first - (1 + (1 / 3 + 1 / 2) / 2) / 2) > 1e-6:
-        return f"for [1, 4] it should be 0.7083, yours is {first:.4f}"
-    return None
+@exercise("6.2", praise="Each query makes one step, at its first match.")
+def _curve(answer: Callable[[Tensor], Any]) -> str | None:
+    got = [numbers(answer(*case)) for case in mistakes.MANY]
+    want = [numbers(mistakes.cmc(*case)) for case in mistakes.MANY]
+    if all(near(g, w) for g, w in zip(got, want, strict=True)):
+        return None
+    if words := named(got, mistakes.MANY, mistakes.CMC_MISTAKES):
+        return words
+    for case, g, w in zip(mistakes.MANY, got, want, strict=True):
+        q, n = case[0].shape
+        if g.shape != w.shape:
+            return (
+                f"for right of shape [{q}, {n}] the result has {n} values, one for "
+                f"each rank; yours has shape {list(g.shape)}"
+            )
+        if not near(g, w):
+            break
+    return (
+        f"for right = {case[0].int().tolist()} it should be {show(w)}; yours: {show(g)}"
+    )
 
+
+# --- 6.3: ties ------------------------------------------------------------------------
 
 choice(
     "6.3",
     {
-        "a": "if less noise were the cause, the curve of `<=` would rise as well; it "
-        "falls to 0",
+        "a": "`<` does not look at how much the descriptors know: with all distances "
+        "equal, how many wrong pictures are strictly nearer than a match?",
         "b": None,
-        "c": "nobody is dropped: `<` and `<=` look at the same wrong pictures, and "
-        "differ for those at the very distance of the match",
-        "d": "at the right end all pictures have one value, those of other people too, "
-        "and rank-1 is 100 % all the same",
+        "c": "the descriptors are the same, but the ranks are made from the distances; "
+        "what is `d < d` when all distances are equal?",
+        "d": "nothing is drawn at random here: `<` puts a match before every wrong "
+        "picture at its distance",
     },
-    praise="A rank must count whoever cannot be told apart.",
+    praise="A rank must count every picture that cannot be told apart from the match.",
 )
 
 
-@exercise("6.4", praise="Rows of length 1, one for each query.")
+@exercise("6.4", praise="People are drawn, and all their queries come with them.")
+def _people(answer: Callable[..., Any]) -> str | None:
+    got = [numbers(answer(*(x.copy() for x in case))) for case in mistakes.SAMPLES]
+    want = [mistakes.interval(*case) for case in mistakes.SAMPLES]
+    if all(near(g, w) for g, w in zip(got, want, strict=True)):
+        return None
+    if words := named(got, mistakes.SAMPLES, mistakes.INTERVAL_MISTAKES):
+        return words
+    if got[0].shape != (2,):
+        return f"return a pair, the two ends; yours has shape {list(got[0].shape)}"
+    bad = next(i for i, w in enumerate(want) if not near(got[i], w))
+    values, _, drawn = mistakes.SAMPLES[bad]
+    return (
+        f"for {len(values)} queries of {drawn.shape[1]} people and {len(drawn)} draws "
+        f"it should be {show(want[bad])}; yours: {show(got[bad])}. Try the two draws "
+        "of the worked example one at a time: their means are 0.5 and 0.75"
+    )
+
+
+@exercise("6.5", praise="Rows of length 1, one for each query.")
 def _pool(answer: Callable[..., Any]) -> str | None:
-    got = torch.as_tensor(answer(_QUERY, _BOXES)).float()
-    if got.shape != (2, 2):
-        return f"expected a row for each of 2 queries, [2, 2]; got {list(got.shape)}"
-    half = 0.5**0.5
-    if _same(got, [[0.5, 0.5], [-0.5, -0.5]]):
-        return "the mean of unit vectors is shorter than 1: scale it to length 1 again"
-    if _same(got, [[1, 1], [-1, -1]]):
-        return "that is the sum of the boxes; take their mean, then scale it to 1"
-    if _same(got, [[0.6644, 0.7474], [-1, 0]]):
-        return (
-            "you took the pid's boxes of every camera; only those of the query's own "
-            "camera belong to it: the others are what is searched for"
-        )
-    if _same(got, [[0.4472, 0.8944], [-0.8944, -0.4472]]):
-        return "you took everybody's boxes of the camera; take the query's pid only"
-    if _same(got, [[half, half], [0, 0]]):
-        return "boxes may be negative too: take the mean, not the largest value"
-    if _same(got, [[0.8944, 0.4472], [-1, 0]]):
-        return "the query's own picture is not to be added: the boxes contain it"
-    if not _same(got, [[half, half], [-half, -half]]):
-        return (
-            "two boxes (1, 0) and (0, 1) of the query's pid and camera should give "
-            f"({half:.3f}, {half:.3f}); yours: {_show(got[0].tolist())}"
-        )
-    return None
+    got = [numbers(answer(*case)) for case in mistakes.BOXED]
+    want = [numbers(mistakes.pooled(mistakes.mean)(*case)) for case in mistakes.BOXED]
+    if all(near(g, w) for g, w in zip(got, want, strict=True)):
+        return None
+    for g, w in zip(got, want, strict=True):
+        if g.shape != w.shape:
+            return (
+                f"{len(w)} queries and features of {w.shape[1]} values need a result "
+                f"of shape {list(w.shape)}; yours has {list(g.shape)}"
+            )
+    if words := named(got, mistakes.BOXED, mistakes.POOL_MISTAKES):
+        return words
+    bad = next(i for i, w in enumerate(want) if not near(got[i], w))
+    row = next(r for r in range(len(want[bad])) if not near(got[bad][r], want[bad][r]))
+    query, boxes = mistakes.BOXED[bad]
+    mine = (boxes.pids == query.pids[row]) & (boxes.camids == query.camids[row])
+    return (
+        f"query {row} of {len(want[bad])} has the boxes "
+        f"{show(boxes.features[mine])}, so its row should be "
+        f"{show(want[bad][row])}; yours: {show(got[bad][row])}"
+    )
 
 
-def _near(got: Sequence[Any], want: Sequence[float]) -> bool:
-    pairs = zip(got, want, strict=False)
-    return len(got) == len(want) and all(abs(float(a) - b) < 1e-6 for a, b in pairs)
-
-
-def _same(got: torch.Tensor, want: list[list[float]]) -> bool:
-    return bool(torch.allclose(got, torch.tensor(want).float(), atol=1e-3))
-
-
-def _show(values: Sequence[float]) -> str:
-    return ", ".join(f"{x:.3g}" for x in values)
+@exercise("6.6", praise="Near from both sides.")
+def _reciprocal(answer: Callable[..., Any]) -> str | None:
+    got = []
+    for order, i, k in mistakes.ORDERS:
+        result = answer(order.clone(), i, k)
+        found = numbers(sorted(result) if isinstance(result, set) else result)
+        if found.ndim != 1:
+            return (
+                "return the indices of the neighbours, as a list or a tensor of one "
+                f"dimension; yours has shape {list(found.shape)}"
+            )
+        if (isinstance(result, Tensor) and result.dtype == torch.bool) or (
+            getattr(result, "dtype", None) == np.bool_
+        ):
+            return "that is a mask; return the indices of the pictures where it is true"
+        got.append(np.unique(found))
+    want = [np.sort(mistakes.mutual(0, 0)(*case)) for case in mistakes.ORDERS]
+    if all(near(g, w) for g, w in zip(got, want, strict=True)):
+        return None
+    sets = {
+        words: lambda *case, wrong=wrong: np.sort(wrong(*case))
+        for words, wrong in mistakes.RECIPROCAL_MISTAKES.items()
+    }
+    if words := named(got, mistakes.ORDERS, sets):
+        return words
+    bad = next(c for c, w in enumerate(want) if not near(got[c], w))
+    order, i, k = mistakes.ORDERS[bad]
+    return (
+        f"for order = {order[:, : k + 1].tolist()} (its first k + 1 columns), i = {i} "
+        f"and k = {k} it should be {[int(x) for x in want[bad]]}; yours: "
+        f"{[int(x) if x == int(x) else float(x) for x in got[bad]]}"
+    )

@@ -453,9 +453,9 @@ reveal("6.p1", round(times, 1), within=0.2, unit="times")
 plots.show(
     curves.bootstrap_draws(draws, result.map, measure="mAP"),
     alt=f"""Two histograms of mAP over 2000 bootstrap draws, both centred on the
-    measured {result.map:.1%}. The 95 percent interval is {100 * width["drawing people"]:.1f}
-    points wide if people are drawn, and {100 * width["drawing queries"]:.1f} if queries
-    are, which promises too much.""",
+    measured {result.map:.1%}. The 95 percent interval is
+    {100 * width["drawing people"]:.1f} points wide if people are drawn, and
+    {100 * width["drawing queries"]:.1f} if queries are, which promises too much.""",
 )
 
 # %% [markdown]
@@ -513,11 +513,11 @@ def in_words(difference):
 #   The authors' program does so too. The paper does not say.
 # - **Length.** Each descriptor is divided by its Euclidean norm. The authors' program
 #   does so too. The paper does not say.
-# - **Rule of AP.** We use steps, as the authors' program does. Market-1501's own program
-#   uses trapezoids, which take the mean of the precision at a match and just before it
-#   (see *Further*). The paper does not say.
-# - **Junk, own camera.** Both are left out, as Market-1501's protocol demands. A slip in
-#   the code would count them.
+# - **Rule of AP.** We use steps, as the authors' program does. Market-1501's own
+#   program uses trapezoids, which take the mean of the precision at a match and just
+#   before it (see *Further*). The paper does not say.
+# - **Junk, own camera.** Both are left out, as Market-1501's protocol demands. A slip
+#   in the code would count them.
 # - **Ties** count against the model (section 3).
 #
 # The first two are made inside `descriptors.extract`. Written out, they are:
@@ -819,8 +819,9 @@ agree = int((both_ways[468] == good).sum())
 plots.show(
     fig,
     alt=f"""A query and its six nearest images, and below each its own six nearest.
-    {int(good.sum())} of the six show the query's person, and {int(both_ways[468].sum())} of
-    the six have the query in their column. The two agree for {agree} of the six.""",
+    {int(good.sum())} of the six show the query's person, and
+    {int(both_ways[468].sum())} have the query in their column. The two agree for
+    {agree} of the six.""",
 )
 
 # %% [markdown]
@@ -886,14 +887,14 @@ title = "The hardest query of the paper's figure 6: five true matches"
 plots.show(
     figures.match_ranks(figure6, 15_913, title=title),
     alt="""The paper's hardest query, drawn by us. No variant has a match among the
-    first 40 images. The five ranks end at 102 with parts and LSTM, at 131 with parts without
-    LSTM, and at 233 without parts.""",
+    first 40 images. The five ranks end at 102 with parts and LSTM, at 131 with parts
+    without LSTM, and at 233 without parts.""",
 )
 
 # %% [markdown]
 # For rank-1 all three fail alike, while the match ranks still tell them apart, and so
-# does AP. One query proves nothing about a variant, however. Below are the same variants on
-# ToyMarket, each trained once. Lesson 7 compares them with several seeds.
+# does AP. One query proves nothing about a variant, however. Below are the same
+# variants on ToyMarket, each trained once. Lesson 7 compares them with several seeds.
 
 # %%
 found, again = {}, {}
@@ -966,8 +967,8 @@ table
 
 # %% [markdown]
 # The paper's columns are from table 2 and the text of §4.3 (Market-1501, ResNet-50).
-# The others are from ToyMarket and the net `toy`, so that the two can only be compared from
-# row to row.
+# The others are from ToyMarket and the net `toy`, so that the two can only be compared
+# from row to row.
 
 # %%
 changes = {
@@ -1063,6 +1064,7 @@ def encode(d, order, k1, k2):
     return torch.stack([code[nearest[:k2]].mean(0) for nearest in order])
 
 
+# %%
 def rerank(square, order, num_query, k1, k2, share=0.3):
     """New distances [Q, G]; the first `num_query` rows are the queries."""
     d = square / square.amax(1, keepdim=True)

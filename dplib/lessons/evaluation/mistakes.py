@@ -4,7 +4,7 @@ For each exercise: inputs, the right answer, and the mistakes as functions that 
 what a reader who made them would get, keyed by what the reader is told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,35 +20,6 @@ Array = NDArray[np.float64]
 Mistakes = Mapping[str, Callable[..., Any]]
 
 
-def numbers(answer: Any) -> Array:
-    """Numbers of any kind, also in nested lists, as an array of float64."""
-    if isinstance(answer, Tensor):
-        return np.asarray(answer.detach().cpu().double().numpy())
-    if isinstance(answer, Sequence) and not isinstance(answer, str):
-        return np.asarray([numbers(x) for x in answer], np.float64)
-    return np.asarray(answer, np.float64)
-
-
-def near(got: Any, want: Any) -> bool:
-    a, b = numbers(got), numbers(want)
-    return a.shape == b.shape and np.allclose(a, b, rtol=0, atol=1e-4)
-
-
-def named(
-    got: Sequence[Any], cases: Sequence[tuple[Any, ...]], mistakes: Mistakes
-) -> str | None:
-    """The mistake that gives these results in every case, in words."""
-    for words, wrong in mistakes.items():
-        pairs = zip(got, cases, strict=True)
-        if all(near(result, wrong(*case)) for result, case in pairs):
-            return words
-    return None
-
-
-def show(x: Any) -> str:
-    return str(np.round(numbers(x), 4).tolist())
-
-
 # --- 6.1: AP and INP of one ranked list -----------------------------------------------
 
 LISTS = [
@@ -57,61 +28,63 @@ LISTS = [
 ]
 
 
-def ranks_of(right: Tensor) -> Array:
-    return right.nonzero().flatten().double().numpy() + 1
+def ranks_of(right: Tensor) -> Tensor:
+    return right.nonzero().flatten().double() + 1
 
 
-def ap(right: Tensor) -> float:
-    return evaluation.average_precision(ranks_of(right))[0]
-
-
-def inp(right: Tensor) -> float:
+def both(right: Tensor) -> tuple[float, float]:
+    """AP and INP."""
     ranks = ranks_of(right)
-    return float(len(ranks) / ranks[-1])
+    steps, _ = evaluation.average_precision(ranks.numpy())
+    return steps, len(ranks) / ranks[-1].item()
 
 
 def precisions(right: Tensor) -> Tensor:
-    """Precision after each picture of the list."""
-    return right.cumsum(0) / torch.arange(1, len(right) + 1)
+    """Precision after each image of the list."""
+    return right.cumsum(0).double() / torch.arange(1, len(right) + 1)
 
 
-AP_MISTAKES: Mistakes = {
+_OF_AP: Mistakes = {
     "AP: you averaged 1 / rank; at the j-th match the precision is j / rank": (
         lambda right: (1 / ranks_of(right)).mean()
     ),
-    "AP: you averaged the precision at every picture; average it at the true matches "
+    "AP: you averaged the precision at every image; average it at the true matches "
     "alone": lambda right: precisions(right).mean(),
-    "AP: you divided by the number of pictures; divide by the number of true matches": (
+    "AP: you divided by the number of images; divide by the number of true matches": (
         lambda right: (precisions(right) * right).mean()
     ),
     "AP: that is the sum of the precisions; divide it by the number of true matches": (
         lambda right: precisions(right)[right].sum()
     ),
     "AP: that is the rule of trapezoids; take the precision at each match alone": (
-        lambda right: evaluation.average_precision(ranks_of(right))[1]
+        lambda right: evaluation.average_precision(ranks_of(right).numpy())[1]
+    ),
+    "AP: your ranks count from 0; the first image has rank 1": (
+        lambda right: (right.cumsum(0)[right] / (ranks_of(right) - 1)).mean()
     ),
     "AP: you counted the matches from 0; at the first match the precision is 1 / rank, "
     "not 0": lambda right: (precisions(right)[right] - 1 / ranks_of(right)).mean(),
-    "AP: that is the share of right pictures in the whole list, whatever their order": (
+    "AP: that is the share of right images in the whole list, whatever their order": (
         lambda right: right.double().mean()
     ),
 }
-INP_MISTAKES: Mistakes = {
+_OF_INP: Mistakes = {
     "INP: you took the rank of the first match; take that of the last": (
         lambda right: right.sum() / ranks_of(right)[0]
     ),
     "INP: that is rank / number of matches; turn the fraction over": (
-        lambda right: 1 / inp(right)
+        lambda right: 1 / both(right)[1]
     ),
     "INP: that is 1 / rank of the last match; put the number of matches above it": (
         lambda right: 1 / ranks_of(right)[-1]
     ),
     "INP: you divided by the length of the list; divide by the rank of the last "
     "match": lambda right: right.double().mean(),
-    "INP: your ranks count from 0; the first picture has rank 1": (
-        lambda right: right.sum() / max(ranks_of(right)[-1] - 1, 1e-9)
+    "INP: your ranks count from 0; the first image has rank 1": (
+        lambda right: right.sum() / (ranks_of(right)[-1] - 1)
     ),
 }
+OF_ONE_LIST = {"AP": _OF_AP, "INP": _OF_INP}
 
 
 # --- 6.2: the CMC of many ranked lists ------------------------------------------------
@@ -121,12 +94,14 @@ def bits(*rows: str) -> tuple[Tensor]:
     return (torch.tensor([[bool(int(x)) for x in row] for row in rows]),)
 
 
-MANY = [
-    bits("0110", "1001", "0001"),
-    bits("011001", "100000", "000101", "001110", "010000"),
-    bits("001"),
-    bits("10", "01"),
-]
+MANY = {
+    "the worked example": bits("0110", "1001", "0001"),
+    "one query and right = [[False, False, True]]": bits("001"),
+    "right = [[True, False], [False, True]]": bits("10", "01"),
+    "five other queries with six images each": bits(
+        "011001", "100000", "000101", "001110", "010000"
+    ),
+}
 
 
 def cmc(right: Tensor) -> Tensor:
@@ -137,11 +112,11 @@ def late(right: Tensor) -> Tensor:
     return torch.cat([torch.zeros(1).double(), cmc(right)[:-1]])
 
 
-CMC_MISTAKES: Mistakes = {
+OF_THE_CURVE: Mistakes = {
     "those are numbers of queries; divide by how many queries there are": (
         lambda right: cmc(right) * len(right)
     ),
-    "that is the share of right pictures at rank k alone; CMC asks whether there is a "
+    "that is the share of right images at rank k alone; CMC asks whether there is a "
     "match among the first k": lambda right: right.double().mean(0),
     "those are the shares of queries whose first match is at rank k exactly; a query "
     "with its first match at rank 2 also has one among the first 3, 4, …": (
@@ -185,7 +160,16 @@ def sampled(seed: int, people: int, draws: int) -> tuple[Array, NDArray[Any], An
     return values, pids, rng.choice(names, (draws, people))
 
 
-SAMPLES = [sampled(0, 4, 30), sampled(1, 7, 101), sampled(2, 3, 5)]
+SAMPLES = {
+    "the worked example, with both draws": (
+        np.array([1.0, 0, 0, 1, 1, 1]),
+        np.array([5, 8, 8, 9, 9, 9]),
+        np.array([[5, 5, 8], [9, 8, 9]]),
+    ),
+    "4 people and 30 draws": sampled(0, 4, 30),
+    "7 people and 101 draws": sampled(1, 7, 101),
+    "3 people and 5 draws": sampled(2, 3, 5),
+}
 
 
 def of_means(summary: Callable[[Array], Any]) -> Callable[..., Any]:
@@ -214,7 +198,7 @@ def normal(means: Array) -> Array:
     return means.mean() + np.array([-1.96, 1.96]) * means.std()
 
 
-INTERVAL_MISTAKES: Mistakes = {
+OF_THE_INTERVAL: Mistakes = {
     "your ends are in the wrong order: the lower one comes first": of_means(
         lambda means: middle(means)[::-1]
     ),
@@ -267,7 +251,11 @@ def boxed(seed: int, queries: int, width: int) -> tuple[Descriptors, Descriptors
     return Descriptors(own, pids, camids), Descriptors(features, *of)
 
 
-BOXED = [boxed(0, 5, 4), boxed(1, 3, 6), boxed(2, 1, 3)]
+BOXED = {
+    "1 query with features of 3 values": boxed(2, 1, 3),
+    "3 queries with features of 6 values": boxed(1, 3, 6),
+    "5 queries with features of 4 values": boxed(0, 5, 4),
+}
 
 
 def pooled(
@@ -298,17 +286,17 @@ def with_query(query: Descriptors, boxes: Descriptors) -> Tensor:
     return pooled(mean)(query, everything)
 
 
-POOL_MISTAKES: Mistakes = {
+OF_THE_POOL: Mistakes = {
     "the mean of several vectors of length 1 is shorter than 1; scale each row to "
     "length 1": pooled(mean, last=lambda rows: rows),
-    "that is the sum of the boxes; take the mean and scale it to length 1": (
+    "that is the sum of the boxes; scale each row to length 1": (
         pooled(lambda f: f.sum(0), last=lambda rows: rows)
     ),
     "you scaled the columns: `F.normalize(…, dim=0)` of a table [Q, D] mixes the "
     "queries. Scale each row, which is `dim=1`": pooled(
         mean, last=lambda rows: F.normalize(rows, dim=0)
     ),
-    "you took the person's boxes of every camera; the other cameras' pictures are what "
+    "you took the person's boxes of every camera; the other cameras' images are what "
     "is searched for, so take the query's camera alone": pooled(
         mean, lambda pid, camid: pid
     ),
@@ -322,38 +310,44 @@ POOL_MISTAKES: Mistakes = {
         lambda f: f.amax(0)
     ),
     "you took one box of each query; average all of them": pooled(lambda f: f[0]),
-    "leave out the query's own picture: its box is among the boxes already": (
-        with_query
-    ),
+    "leave out the query's own image: its box is among the boxes already": (with_query),
 }
 
 
 # --- 6.6: k-reciprocal neighbours -----------------------------------------------------
 
 
-def cases() -> list[tuple[Tensor, int, int]]:
-    """The worked example for each picture, and pictures scattered in a plane."""
+def orders() -> dict[str, tuple[Tensor, int, int]]:
+    """The worked example for each image, and images scattered in a plane."""
     line = torch.tensor([[0.0], [10.0], [21.0], [26.0], [29.0]])
     plane = torch.rand(12, 2, generator=torch.Generator().manual_seed(3))
-    found = []
-    for points, ks in ((line, (2,)), (plane, (1, 2, 3, 5))):
+    found = {}
+    for name, points, ks in (
+        ("the worked example", line, (2,)),
+        ("12 images in a plane", plane, (1, 2, 3, 5)),
+    ):
         order = torch.cdist(points, points).argsort(dim=1, stable=True)
-        found += [(order, i, k) for k in ks for i in range(len(points))]
+        for k in ks:
+            words = name if points is line else f"{name}, k = {k}"
+            found |= {
+                f"{words} and image {i}": (order, i, k) for i in range(len(order))
+            }
     return found
 
 
-ORDERS = cases()
+ORDERS = orders()
 
 
 def mutual(mine: int, theirs: int, extra: int = 0) -> Callable[..., list[int]]:
     """Neighbours among the first k + `mine` that have i in their first k + `theirs`.
 
-    `extra` is 1 if the pictures themselves are not left out of their lists.
+    `extra` is 1 if the images themselves are not left out of their lists.
     """
 
     def compute(order: Tensor, i: int, k: int) -> list[int]:
         near = order[i, 1 - extra : k + 1 + mine].tolist()
-        return [j for j in near if i in order[j, 1 - extra : k + 1 + theirs].tolist()]
+        last = k + 1 + theirs
+        return sorted(j for j in near if i in order[j, 1 - extra : last].tolist())
 
     return compute
 
@@ -362,13 +356,13 @@ def one_sided(order: Tensor, i: int, k: int) -> list[int]:
     return [j for j in range(len(order)) if j != i and i in order[j, 1 : k + 1]]
 
 
-RECIPROCAL_MISTAKES: Mistakes = {
+OF_NEIGHBOURS: Mistakes = {
     "those are all k nearest; keep those alone that have i among their own k nearest": (
-        lambda order, i, k: order[i, 1 : k + 1].tolist()
+        lambda order, i, k: sorted(order[i, 1 : k + 1].tolist())
     ),
-    "those are all pictures that have i among their k nearest; they must also be among "
+    "those are all images that have i among their k nearest; they must also be among "
     "the k nearest of i": one_sided,
-    "i is in your list: leave it out, since every picture is its own nearest": (
+    "i is in your list: leave it out, since every image is its own nearest": (
         mutual(0, 0, extra=1)
     ),
     "both lists are one too short: row i begins with i itself, so that its k nearest "
@@ -380,7 +374,7 @@ RECIPROCAL_MISTAKES: Mistakes = {
     "both lists are one too long: the k nearest of i are `order[i, 1 : k + 1]`": (
         mutual(1, 1)
     ),
-    "you returned places in the list of i; return the indices of the pictures": (
+    "you returned places in the list of i; return the indices of the images": (
         lambda order, i, k: [
             place
             for place in range(1, k + 1)

@@ -40,14 +40,14 @@ choice(
     "6.3",
     {
         "a": "`<` does not look at how much the descriptors know: with all distances "
-        "equal, how many wrong pictures are strictly nearer than a match?",
+        "equal, how many wrong images are strictly nearer than a match?",
         "b": None,
         "c": "the descriptors are the same, but the ranks are made from the distances; "
         "what is `d < d` when all distances are equal?",
         "d": "nothing is drawn at random here: `<` puts a match before every wrong "
-        "picture at its distance",
+        "image at its distance",
     },
-    praise="A rank must count every picture that cannot be told apart from the match.",
+    praise="A rank must count every image that cannot be told apart from the match.",
 )
 
 

@@ -499,6 +499,7 @@ def change(new, old):
     return resampling.difference(totals[None], queries)
 
 
+# %%
 def clear(d):
     """Whether the interval of a difference excludes 0."""
     return d.low > 0 or d.high < 0

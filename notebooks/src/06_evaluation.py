@@ -84,8 +84,9 @@ plots.show(
 #
 # $$\mathrm{AP} = \frac{1}{M} \sum_{j=1}^{M} \frac{j}{r_j}, \qquad
 # \mathrm{INP} = \frac{M}{r_M}, \qquad
-# \mathrm{CMC}(k) = \begin{cases} 1 & \text{if } r_1 \le k \\ 0 & \text{otherwise.}
-# \end{cases}$$
+# \mathrm{CMC}(k) = [\, r_1 \le k \,].$$
+#
+# The bracket is 1 if the condition holds, and 0 otherwise.
 #
 # - **AP** (average precision) depends on *every* match. At the $j$-th match, $r_j$
 #   images have been seen and $j$ of them were right, so the precision is $j / r_j$. AP

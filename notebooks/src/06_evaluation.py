@@ -684,7 +684,8 @@ display(
 # $$\bar f_q = \frac{\sum_{b \in B_q} f_b}
 # {\bigl\lVert \sum_{b \in B_q} f_b \bigr\rVert},$$
 #
-# where $B_q$ are the boxes of query $q$. It ranks the same gallery by the same rules.
+# where $B_q$ are the boxes of query $q$. (The sum and the mean differ in length only.)
+# The same gallery is ranked by the same rules.
 #
 # ### Exercise 6.5 · the multiple query (difficulty 3, 8 minutes)
 #
@@ -743,8 +744,9 @@ values = {name: (r.per_query("rank1"), r.ap) for name, r in pairs.items()}
 compared(values, "single query")
 
 # %% [markdown]
-# The mean keeps what the boxes share, which is the person. It averages out what they do
-# not share, such as the pose of the moment, a passer-by, or the cut of the box.
+# A likely reason is that the mean keeps what the boxes share, which is the person, and
+# averages out the rest, such as the pose of the moment, a passer-by, or the cut of the
+# box.
 #
 # ## 7 · Re-ranking: ask the neighbours
 #
@@ -957,20 +959,6 @@ display(
     )
 )
 
-# %% [markdown]
-# Choose a variant and a query, and tick *re-ranked*. Of the orders (by the AP of the
-# net `toy`), *re-ranking harms most* teaches most: what do the wrong images at the top
-# have in common?
-
-# %%
-from dplib.lessons.evaluation import widgets
-
-widgets.ranking_explorer(found, data.query, samples, reranked=again)
-
-# %% [markdown]
-# The same view without a kernel, for the query whose AP rises most, and for the one
-# whose AP falls most:
-
 
 # %%
 def marks(i):
@@ -984,6 +972,17 @@ def ranks_in_words(i):
     before, after = (r["toy"].match_ranks[i].tolist() for r in (found, again))
     return f"for the net toy at ranks {before} before and {after} after re-ranking"
 
+
+# %% [markdown]
+# Choose a variant and a query, and tick *re-ranked*. Of the orders (by the AP of the
+# net `toy`), *re-ranking harms most* teaches most: what do the wrong images at the top
+# have in common? Without a kernel, look at the two figures below: the query whose AP
+# rises most, and the one whose AP falls most.
+
+# %%
+from dplib.lessons.evaluation import widgets
+
+widgets.ranking_explorer(found, data.query, samples, reranked=again)
 
 # %%
 gain = again["toy"].ap - found["toy"].ap

@@ -27,6 +27,7 @@ from dplib.lessons.causes import Cause, numbers, same
 ROOT = Path(__file__).parents[1]
 SOURCES = tool.sources(ROOT)
 INPUTS = 200  # random inputs for each exercise
+FEWER = 60  # of them, to tell an answer from the mistake that is named
 CRASHES = ("than what was expected", "differs from what was expected")
 
 Outcome = tuple[str, Any]  # ("gives", result) or ("raises", the error's type)
@@ -146,16 +147,22 @@ class Desk:
                 return f"for {arguments} {got}, not {want}", _same_form(got, want)
         return "", True
 
-    def unlike(self, cause: Cause) -> str:
-        """An input for which the answer is not what the mistake would have made it."""
-        for arguments in self.inputs:
-            got, want = (
-                self.outcome(function, arguments, self.blamed)
-                for function in (cause.answer, cause.wrong)
-            )
+    def between(
+        self, one: Any, other: Any, run: Callable[..., Any] | None = None
+    ) -> str:
+        """An input for which two answers differ; "" if there is none."""
+        compared = 0
+        for arguments in self.inputs[:FEWER]:
+            got = self.outcome(one, arguments, run)
+            want = self.outcome(other, arguments, run)
             if not alike(got, want):
                 return f"for {arguments} {got}, not {want}"
-        return ""
+            compared += got[0] == "gives"
+        return "" if compared else f"{self.id} needs BLAMED: both raise for all inputs"
+
+    def unlike(self, cause: Cause) -> str:
+        """An input for which the answer is not what the mistake would have made it."""
+        return self.between(cause.answer, cause.wrong, self.blamed)
 
     def doubles(self, cause: Cause) -> list[str]:
         """Mistakes that no case of the check tells from another, or from none."""
@@ -220,9 +227,9 @@ def _call(answer: Any, *arguments: Any) -> Any:
 
 
 def alike(got: Outcome, want: Outcome) -> bool:
-    """Equal, apart from rounding and from the type of the numbers."""
-    if got[0] != want[0]:
-        return False
+    """Equal, apart from rounding, the type of the numbers, and that of an error."""
+    if got[0] != want[0] or got[0] == "raises":
+        return got[0] == want[0]
     if same(got[1], want[1], rtol=1e-4, atol=1e-6):
         return True
     if numbers(want[1]) is not None:

@@ -177,7 +177,9 @@ def lambdas(bench: Bench) -> tuple[dict[str, Any], dict[str, Any]]:
         seen = (descriptors.extract(run.model, h, progress=False) for h in halves)
         found = evaluation.evaluate(*seen)
         curves = {n: blocks([row[n] for row in run.history]) for n in LOSSES}
-        results[name] = {**curves, "rank1": short(found.rank1), "map": short(found.map)}
+        clipped = sum(row["clipped"] for row in run.history)
+        ends = {"rank1": short(found.rank1), "map": short(found.map)}
+        results[name] = {**curves, **ends, "clipped": int(clipped)}
     return results, pulls
 
 
@@ -253,6 +255,7 @@ def run(seed: int) -> dict[str, Any]:
 def main(wanted: Sequence[int]) -> None:
     torch.set_num_threads(1)
     done = json.loads(OUT.read_text("utf-8")) if OUT.is_file() else {"seeds": {}}
+    made = provenance.circumstances()  # before the record itself is a change
     for seed in wanted or SEEDS:
         if str(seed) in done["seeds"]:
             continue
@@ -265,7 +268,7 @@ def main(wanted: Sequence[int]) -> None:
             "people": PEOPLE,
             "held out": HELD_OUT,
             "block": BLOCK,
-            **provenance.circumstances(),
+            **made,
             "seeds": done["seeds"] | {str(seed): found},
         }
         files.write(OUT, json.dumps(done, ensure_ascii=False) + "\n")

@@ -14,7 +14,8 @@ of its exercises is checked for the first time::
 A checker takes the reader's function or value. It returns None if that is right, and
 otherwise a sentence that describes the mistake. It does not have to guard against an
 answer that raises, that is still unfinished, or that has an unexpected type: those
-cases are handled here.
+cases are handled here. :func:`dplib.lessons.causes.blame` compares a function with the
+right one and with those that make the usual mistakes, which is most of a checker.
 """
 
 import functools

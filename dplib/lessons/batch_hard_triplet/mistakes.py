@@ -1,23 +1,97 @@
-"""Batches for the checks of lesson 4, and what typical mistakes make of them.
-
-A mistake is named when it gives the reader's very numbers for every batch.
-"""
+"""Batches for the checks of lesson 4, and the functions that make typical mistakes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from dplib.losses import pairwise_distances
 
+Mistakes = dict[str, Callable[..., Any]]
+
+
+# --- distances ------------------------------------------------------------------------
+
+
+def _squares(fm: Tensor, product: float) -> Tensor:
+    """|a|² + |b|² plus a multiple of a·b."""
+    norms = fm.square().sum(1)
+    return norms[:, None] + norms + product * fm @ fm.T
+
+
+DISTANCES: Mistakes = {
+    "those are squared distances: the root is missing": lambda x: _squares(x, -2),
+    "you added absolute differences; the Euclidean distance is the root of the sum of "
+    "their squares": lambda x: (x[:, None] - x).abs().sum(-1),
+    "you subtracted a·b once; |a - b|² has - 2 a·b": (
+        lambda x: _squares(x, -1).clamp(min=1e-12).sqrt()
+    ),
+    "you added 2 a·b, which gives |a + b|; |a - b|² has - 2 a·b": (
+        lambda x: _squares(x, 2).clamp(min=1e-12).sqrt()
+    ),
+    "the term - 2 a·b is missing": lambda x: _squares(x, 0).sqrt(),
+    "you took the mean over the C coordinates; the squares are added up": (
+        lambda x: (x[:, None] - x).square().mean(-1).sqrt()
+    ),
+    "you added the differences before you squared them: square each first": (
+        lambda x: (x[:, None] - x).sum(-1).abs()
+    ),
+}
+
+
+# --- masks ----------------------------------------------------------------------------
+
 
 def masks(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Who is a positive of whom, and who a negative: two Booleans [N, N]."""
-    same = labels[:, None] == labels
-    return same & ~torch.eye(len(labels), dtype=torch.bool), ~same
+    same = _same(labels)
+    return same & ~_itself(labels), ~same
+
+
+def _same(labels: Tensor) -> Tensor:
+    return labels[:, None] == labels
+
+
+def _itself(labels: Tensor) -> Tensor:
+    return torch.eye(len(labels), dtype=torch.bool)
+
+
+MASKS: Mistakes = {
+    "the diagonal of your positives is True: no picture is a positive of itself": (
+        lambda y: (_same(y), ~_same(y))
+    ),
+    "the two masks are swapped: the positives come first": lambda y: masks(y)[::-1],
+    "the diagonal of your negatives is True: a picture is neither a positive nor a "
+    "negative of itself": lambda y: (masks(y)[0], ~masks(y)[0]),
+    "you exchanged == and !=: positives have the anchor's pid, negatives another": (
+        lambda y: (~_same(y) & ~_itself(y), _same(y))
+    ),
+    "both masks are swapped, and the diagonal is True in the second": (
+        lambda y: (~_same(y), _same(y))
+    ),
+    "your negatives are the pictures of the *same* pid: negate them": (
+        lambda y: (masks(y)[0], _same(y))
+    ),
+    "you gave the positives twice": lambda y: (masks(y)[0], masks(y)[0]),
+    "you joined the conditions of a positive by *or*; it has the anchor's pid *and* is "
+    "another picture": lambda y: (_same(y) | ~_itself(y), ~_same(y)),
+    "your positives are each picture itself and nobody else: negate the identity "
+    "matrix": lambda y: (_same(y) & _itself(y), ~_same(y)),
+    "you kept one half of the positives: if b is a positive of a, a is one of b": (
+        lambda y: (masks(y)[0].triu(), ~_same(y))
+    ),
+    "of integers, ~ gives -1 and -2: negate Booleans": (
+        lambda y: (masks(y)[0].int(), ~_same(y).int())
+    ),
+    "of integers, ~ gives -1 and -2 (negate Booleans), and the diagonal of your "
+    "positives is True": lambda y: (_same(y).int(), ~_same(y).int()),
+}
+
+
+# --- the loss, and the share of active triplets ---------------------------------------
 
 
 class Case(NamedTuple):
@@ -27,11 +101,6 @@ class Case(NamedTuple):
     positive: Tensor  # [N, N] bool
     negative: Tensor
     margin: float
-
-    def given(self) -> tuple[Tensor, Tensor, Tensor, float]:
-        """Copies that an answer may change."""
-        d = self.distances.clone().requires_grad_()
-        return d, self.positive.clone(), self.negative.clone(), self.margin
 
     @property
     def far(self) -> Tensor:
@@ -52,7 +121,7 @@ class Case(NamedTuple):
         return self.positive[:, :, None] & self.negative[:, None]
 
 
-def _made() -> tuple[Case, ...]:
+def _made() -> dict[str, Case]:
     """Pids in mixed order and not equally often: disorder, near order, exact ties."""
     labels = torch.tensor([4, 9, 4, 7, 9, 4, 7, 9])
     positive, negative = masks(labels)
@@ -64,25 +133,25 @@ def _made() -> tuple[Case, ...]:
     two = torch.tensor([0, 1, 2, 3, 4, 6])  # each pid twice
     few = (two[:, None], two)
     quarters = (4 * pairwise_distances(points)).round() / 4
-    return (
-        Case(disorder, positive, negative, 0.5),
-        Case(order, positive, negative, 0.9),
-        Case(order, positive, negative, 1.2),
-        Case(quarters, positive, negative, 0.75),
-        Case(order[few], positive[few], negative[few], 2.0),
-    )
+    return {
+        "8 pictures in disorder": Case(disorder, positive, negative, 0.5),
+        "8 pictures in fair order": Case(order, positive, negative, 0.9),
+        "the same with a wider margin": Case(order, positive, negative, 1.2),
+        "triplets exactly at the margin": Case(quarters, positive, negative, 0.75),
+        "6 pictures": Case(order[few], positive[few], negative[few], 2.0),
+    }
 
 
 CASES = _made()
-Way = Callable[[Case], Tensor]  # to a number, right or wrong
 
 
 def _hinge_mean(case: Case, far: Tensor, near: Tensor) -> Tensor:
     return (case.margin + far - near).clamp(min=0).mean()
 
 
-def right_loss(c: Case) -> Tensor:
-    return _hinge_mean(c, c.far, c.near)
+def right_loss(*batch: Any) -> Tensor:
+    """Equation 1, from distances, masks and margin."""
+    return _hinges(Case(*batch)).mean()
 
 
 def _closest_positive(c: Case) -> Tensor:
@@ -101,7 +170,7 @@ def _hinges(c: Case) -> Tensor:
     return (c.margin + c.far - c.near).clamp(min=0)
 
 
-LOSS_MISTAKES: tuple[tuple[Way, str], ...] = (
+_LOSS: tuple[tuple[Callable[[Case], Tensor], str], ...] = (
     (
         lambda c: _hinges(c).sum(),
         "you added the anchors up; equation 1 is their mean",
@@ -181,13 +250,20 @@ LOSS_MISTAKES: tuple[tuple[Way, str], ...] = (
         "you took one hardest pair for the whole batch; each anchor has its own",
     ),
     (
+        lambda c: torch.tensor(torch.inf),
+        "the loss is infinite: fill with -∞ before a maximum, and with +∞ before a "
+        "minimum",
+    ),
+    (
         lambda c: c.cost.clamp(min=0)[c.valid].mean(),
         "that is the mean over *all* triplets; batch-hard keeps one for each anchor",
     ),
 )
 
 
-def right_share(c: Case) -> Tensor:
+def right_share(*batch: Any) -> Tensor:
+    """The share of active triplets among the valid ones."""
+    c = Case(*batch)
     return (c.cost > 0)[c.valid].float().mean()
 
 
@@ -195,7 +271,7 @@ def _swapped(c: Case) -> Tensor:
     return 2 * c.margin - c.cost  # m - D(a, p) + D(a, n)
 
 
-SHARE_MISTAKES: tuple[tuple[Way, str], ...] = (
+_SHARE: tuple[tuple[Callable[[Case], Tensor], str], ...] = (
     (
         lambda c: (c.cost >= 0)[c.valid].float().mean(),
         "you count triplets whose loss is exactly 0; an active one has a loss above 0",
@@ -205,7 +281,7 @@ SHARE_MISTAKES: tuple[tuple[Way, str], ...] = (
         "that is how many are active; divide by the number of valid triplets",
     ),
     (
-        lambda c: 100 * right_share(c),
+        lambda c: 100 * right_share(*c),
         "give a share between 0 and 1, not percent",
     ),
     (
@@ -277,3 +353,18 @@ SHARE_MISTAKES: tuple[tuple[Way, str], ...] = (
 
 def _by_anchor(c: Case) -> Tensor:
     return ((c.cost > 0) & c.valid).sum((1, 2)) / c.valid.sum((1, 2))
+
+
+def _by_words(
+    ways: Iterable[tuple[Callable[[Case], Tensor], str]], right: Callable[..., Tensor]
+) -> Mistakes:
+    """Sentence → its mistake as a function of distances, masks and margin."""
+    made: Mistakes = {w: lambda *b, way=way: way(Case(*b)) for way, w in ways}
+    for fixed in sorted({case.margin for case in CASES.values()}):
+        words = f"you use the margin {fixed:g} whatever the argument says"
+        made[words] = lambda *b, fixed=fixed: right(*b[:3], fixed)
+    return made
+
+
+LOSS = _by_words(_LOSS, right_loss)
+SHARE = _by_words(_SHARE, right_share)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from importlib.resources import files
 from pathlib import Path
 

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import functools
 import io
+import itertools
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from dplib.lessons.causes import Cause, numbers, same
 ROOT = Path(__file__).parents[1]
 SOURCES = tool.sources(ROOT)
 INPUTS = 200  # random inputs for each exercise
+FEWER = 60  # of them, to tell an answer from the mistake that is named
 CRASHES = ("than what was expected", "differs from what was expected")
 
 Outcome = tuple[str, Any]  # ("gives", result) or ("raises", the error's type)
@@ -74,15 +76,13 @@ def built(choices: bool = False) -> list[tuple[Path, str]]:
 class Desk:
     """Where the answers to one exercise are tried."""
 
-    def __init__(self, source: Path, id: str) -> None:
-        self.id = id
-        self.parts = exercise(source, id)
+    def __init__(self, id: str, parts: Exercise, found: dict[str, Any]) -> None:
+        self.id, self.parts = id, parts
         self.steps = Steps()
         self.base: dict[str, Any] = {"__name__": "lesson", "__step__": self.steps}
         with _quiet():
             exec(self.parts.before, self.base)
         checks._load(id.split(".")[0])
-        found = inputs_of(source)
         self.run: Callable[..., Any] = found.get("RUN", {}).get(id, _call)
         self.blamed: Callable[..., Any] = found.get("BLAMED", {}).get(id, _call)
         self.inputs = list(_inputs(found, id))
@@ -147,16 +147,35 @@ class Desk:
                 return f"for {arguments} {got}, not {want}", _same_form(got, want)
         return "", True
 
-    def unlike(self, cause: Cause) -> str:
-        """An input for which the answer is not what the mistake would have made it."""
-        for arguments in self.inputs:
-            got, want = (
-                self.outcome(function, arguments, self.blamed)
-                for function in (cause.answer, cause.wrong)
-            )
+    def between(
+        self, one: Any, other: Any, run: Callable[..., Any] | None = None
+    ) -> str:
+        """An input for which two answers differ; "" if there is none."""
+        compared = 0
+        for arguments in self.inputs[:FEWER]:
+            got = self.outcome(one, arguments, run)
+            want = self.outcome(other, arguments, run)
             if not alike(got, want):
                 return f"for {arguments} {got}, not {want}"
-        return ""
+            compared += got[0] == "gives"
+        return "" if compared else f"{self.id} needs BLAMED: both raise for all inputs"
+
+    def unlike(self, cause: Cause) -> str:
+        """An input for which the answer is not what the mistake would have made it."""
+        return self.between(cause.answer, cause.wrong, self.blamed)
+
+    def doubles(self, cause: Cause) -> list[str]:
+        """Mistakes that no case of the check tells from another, or from none."""
+        functions = {"right": cause.right, **cause.mistakes}
+        results = {
+            words: [self.outcome(made, case, _call) for case in cause.cases]
+            for words, made in functions.items()
+        }
+        return [
+            f"{a} = {b}"
+            for (a, x), (b, y) in itertools.combinations(results.items(), 2)
+            if all(alike(*pair) for pair in zip(x, y, strict=True))
+        ]
 
     def trial(self, mutant: Mutant) -> Trial:
         said = self.judge(mutant.code)
@@ -164,17 +183,26 @@ class Desk:
             return Trial(mutant, said, said.text, False)
         return Trial(mutant, said, *self.compare(said.answer))
 
+    def trials(self) -> list[Trial]:
+        """All mutants of the solution."""
+        return [self.trial(mutant) for mutant in mutants(self.parts.solution)]
+
 
 @functools.cache
 def desk(source: Path, id: str) -> Desk:
-    return Desk(source, id)
+    return Desk(id, exercise(source, id), inputs_of(source))
 
 
 @functools.cache
 def trials(source: Path, id: str) -> list[Trial]:
     """All mutants of the solution of an exercise, tried."""
-    place = desk(source, id)
-    return [place.trial(mutant) for mutant in mutants(place.parts.solution)]
+    return desk(source, id).trials()
+
+
+def wrong_answers(source: Path) -> dict[str, list[str]]:
+    """The typical mistakes in tests/wrong_answers: exercise → code."""
+    path = ROOT / "tests/wrong_answers" / f"{source.name[:2]}.py"
+    return runpy.run_path(str(path))["WRONG"] if path.is_file() else {}
 
 
 @functools.cache
@@ -199,9 +227,9 @@ def _call(answer: Any, *arguments: Any) -> Any:
 
 
 def alike(got: Outcome, want: Outcome) -> bool:
-    """Equal, apart from rounding and from the type of the numbers."""
-    if got[0] != want[0]:
-        return False
+    """Equal, apart from rounding, the type of the numbers, and that of an error."""
+    if got[0] != want[0] or got[0] == "raises":
+        return got[0] == want[0]
     if same(got[1], want[1], rtol=1e-4, atol=1e-6):
         return True
     if numbers(want[1]) is not None:

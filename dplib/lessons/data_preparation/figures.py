@@ -135,15 +135,14 @@ def augmentation_steps(image: Tensor, box: Sequence[int], mirror: bool) -> Figur
     final = cropped(image, chosen.box, mirror)
     _pixels(axes[3], final, "4 mirrored" if mirror else "4 not mirrored")
     values = transforms.normalise(final[None])[0]
-    styles = (("R", "vermilion", "-"), ("G", "green", "--"), ("B", "blue", ":"))
+    styles = (("red", "black", "-"), ("green", "sky", "--"), ("blue", "grey", ":"))
     for channel, (name, color, style) in zip(values, styles, strict=True):
         numbers = channel.flatten().numpy()
-        axes[4].hist(
-            numbers, 40, histtype="step", color=PALETTE[color], ls=style, label=name
-        )
+        look = {"color": PALETTE[color], "ls": style, "lw": 1.5}
+        axes[4].hist(numbers, 40, histtype="step", label=name, **look)
     axes[4].set_title("5 normalised", fontsize=9, pad=3)
     axes[4].set(xlabel="value (0: ImageNet's mean)", ylabel="pixels")
-    axes[4].legend(fontsize=8)
+    axes[4].legend(fontsize=8, title="channel", title_fontsize=8)
     fig.suptitle("The paper's augmentation, step by step", fontsize=11)
     return fig
 
@@ -156,10 +155,10 @@ def _pixels(ax: Axes, image: Tensor, title: str = "") -> None:
 
 
 def _box(ax: Axes, image: Tensor, chosen: Crop) -> None:
-    """The box on the image: what it leaves out is dimmed; dashed when it is too big."""
+    """The box on the image, which is dimmed outside it; dashed when it is too big."""
     h, w = image.shape[1:]
     top, left, ch, cw = chosen.box
-    color = PALETTE["blue" if chosen.fits else "vermilion"]
+    color = PALETTE["yellow" if chosen.fits else "black"]
     style = "solid" if chosen.fits else "dashed"
     if chosen.fits:
         shade: NDArray[np.float64] = np.zeros((h, w, 4))
@@ -180,7 +179,7 @@ def gallery_roles(query: Sample, gallery: Sequence[Sample]) -> Figure:
     for s in gallery:
         own = s.pid == query.pid and s.camid == query.camid
         if s.pid == JUNK or own:
-            role, border = "own camera" if own else "junk", "grey"
+            role, border = "junk: own cam." if own else "junk: bad box", "grey"
         elif s.pid == query.pid:
             role, border = "✓ right", "blue"
         else:
@@ -193,7 +192,7 @@ def gallery_roles(query: Sample, gallery: Sequence[Sample]) -> Figure:
         len(paths),
         titles=titles,
         borders=borders,
-        title="What counts for this query: ✓ and ✗; grey: not counted",
+        title="What counts for this query: ✓ right, ✗ wrong; junk does not count",
         width=0.95 * len(paths),
     )
 
@@ -227,7 +226,7 @@ def crop_areas(boxes: NDArray[Any], image_size: tuple[int, int]) -> Figure:
     fig = Figure((9.0, 3.4), layout="constrained")
     cloud, areas = fig.subplots(1, 2)
     cloud.scatter(
-        ratio, 100 * share, s=3, alpha=0.3, color=PALETTE["blue"], label="a drawn box"
+        ratio, 100 * share, s=3, alpha=0.3, color=PALETTE["sky"], label="a drawn box"
     )
     r = np.linspace(*PAPER_RATIO, 50)
     limit = 100 * np.minimum(h / w / r, 1)
@@ -236,7 +235,7 @@ def crop_areas(boxes: NDArray[Any], image_size: tuple[int, int]) -> Figure:
         r, limit, 100, color=PALETTE["grey"], alpha=0.35, label="does not fit"
     )
     cloud.set(xlabel="height / width of the box", ylabel="share of the area (%)")
-    cloud.set_title("What fits", fontsize=10)
+    cloud.set_title("Which boxes fit into the image", fontsize=10)
     cloud.set(xlim=(1.95, 3.05), ylim=(62, 102))
     cloud.legend(fontsize=8, loc="lower left", framealpha=1)
     bins = np.linspace(62, 102, 41).tolist()
@@ -245,34 +244,30 @@ def crop_areas(boxes: NDArray[Any], image_size: tuple[int, int]) -> Figure:
     areas.axvline(
         middle, color="black", ls="--", lw=1.5, label=f"middle of 64…100: {middle:.0f}"
     )
-    areas.axvline(
-        mean, color=PALETTE["vermilion"], lw=1.5, label=f"their mean: {mean:.1f}"
-    )
+    areas.axvline(mean, color="black", lw=1.5, label=f"their mean: {mean:.1f}")
     areas.set(xlabel="share of the area (%)", ylabel="boxes")
-    areas.set_title(f"Area of {len(boxes):,} boxes", fontsize=10)
+    areas.set_title(f"Areas of {len(boxes):,} boxes", fontsize=10)
     areas.legend(fontsize=8)
     return fig
 
 
 MEASURES = ("brightness", "contrast", "saturation", "red - blue", "sharpness")
 SETS = {
-    "toymarket": ("ToyMarket", "orange", "//"),
-    "market1501": ("Market-1501", "blue", ""),
+    "toymarket": ("ToyMarket", "sky", "//"),
+    "market1501": ("Market-1501", "grey", ""),
 }
 
 
 def crop_statistics(record: Mapping[str, Any]) -> Figure:
     """The record of ``tools/compare_crops.py``: five measures of both sets' images.
 
-    Above the spread of each (5 to 95 %, 25 to 75 %, median), below the share of its
-    variance that lies between cameras.
+    The upper row shows the spread of each measure (5 to 95 %, 25 to 75 %, median), the
+    lower row the share of its variance that the camera explains.
+
+    Raises:
+        DplibError: The record lacks a measure.
     """
-    for name in SETS:
-        if missing := [m for m in MEASURES if m not in record.get(name, {})]:
-            raise DplibError(
-                f"The record of crops has no {', '.join(missing)} for {name}; make it "
-                "anew: python tools/compare_crops.py"
-            )
+    _check(record)
     fig = Figure((9.5, 4.6), layout="constrained")
     upper, lower = np.asarray(fig.subfigures(2, 1, height_ratios=[1.25, 1]))
     panels = upper.subplots(1, len(MEASURES), squeeze=False)[0]
@@ -299,7 +294,7 @@ def crop_statistics(record: Mapping[str, Any]) -> Figure:
         ax.tick_params("y", labelsize=8)
     panels[0].set_ylabel("pixel values, black 0, white 1", fontsize=8)
     upper.suptitle(
-        "Training images: line 5 to 95 %, box 25 to 75 %, bar the median", fontsize=10
+        "Training images: 5 to 95 % (line), 25 to 75 % (box), median (bar)", fontsize=10
     )
     ax = lower.subplots()
     at = np.arange(len(MEASURES))
@@ -316,7 +311,39 @@ def crop_statistics(record: Mapping[str, Any]) -> Figure:
         )
         ax.bar_label(bars, [f"{s:.0f}" for s in shares], fontsize=8)
     ax.set_xticks(at, MEASURES)
-    ax.set(ylabel="between cameras (%)", ylim=(0, 65))
-    ax.set_title("Share of the variance that the camera explains", fontsize=10)
+    ax.set(ylabel="share of variance (%)", ylim=(0, 65))
+    ax.set_title("Variance explained by the camera", fontsize=10)
     ax.legend(fontsize=8)
     return fig
+
+
+def statistics_in_words(record: Mapping[str, Any]) -> str:
+    """The alternative text of ``crop_statistics``.
+
+    Raises:
+        DplibError: The record lacks a measure.
+    """
+    _check(record)
+    sets = {label: record[name] for name, (label, _, _) in SETS.items()}
+    words = ["Two rows of bars, for five measures of the images of both sets."]
+    medians, shares = (
+        [
+            f"{m} "
+            + " against ".join(f"{r[m][key]:{form}} in {s}" for s, r in sets.items())
+            for m in MEASURES
+        ]
+        for key, form in (("median", ".3g"), ("explained by camera", ".0%"))
+    )
+    words.append(f"Upper row, the medians: {'; '.join(medians)}.")
+    words.append(f"Lower row, explained by the camera: {'; '.join(shares)}.")
+    return " ".join(words)
+
+
+def _check(record: Mapping[str, Any]) -> None:
+    """DplibError if the record lacks a measure of one of the sets."""
+    for name in SETS:
+        if missing := [m for m in MEASURES if m not in record.get(name, {})]:
+            raise DplibError(
+                f"The record of crops has no {', '.join(missing)} for {name}; make it "
+                "anew: python tools/compare_crops.py"
+            )

@@ -1,12 +1,13 @@
 """Short runs that watch the part branch: does BpI learn, or does it sleep?
 
-A branch sleeps while its outputs are nearly the same for every image: its loss stays
-at ln Nc, and next to nothing of it reaches fb. Lesson 3 runs this for a hundred
-iterations; ``tools/record_heads.py`` for longer.
+A branch sleeps while its loss stays at ln Nc, the loss of guessing. Lesson 3 makes
+runs of a few dozen iterations; ``tools/record_heads.py`` makes longer ones and several
+seeds.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -37,13 +38,14 @@ def run(
     *,
     seed: int = 0,
     change: Callable[[DeepPerson], object] | None = None,
+    until: Callable[[Sequence[Row]], bool] | None = None,
 ) -> tuple[DeepPerson, list[Row]]:
     """Train all three branches for a few iterations, at the preset's constant lr.
 
     images: uint8 [N, 3, h, w]; labels: N classes in [0, Nc). Weights, batches and
     augmentation follow from the seed, as in ``training``; the same seed gives every
     head the same backbone and the same batches. change(model) may alter the model, in
-    train mode, before the first iteration.
+    train mode, before the first iteration. until(rows so far) ends the run early.
     A row per iteration: the losses ``part``, ``global`` and ``ranking``, the
     ``spread`` of the O_t over the batch, and the norms of the gradients that L_cls_p
     (``reach``) and L_cls_g (``reach_global``) send to fb.
@@ -96,6 +98,8 @@ def run(
             batches = iter(sampler)
         x, y = feed(images, target, next(batches), preset, (seed, epoch, b), cpu)
         step(model, optimiser, x, y, preset, preset.lr, lambdas, look=look)
+        if until is not None and until(history):
+            break
     hook.remove()
     return model, history
 
@@ -109,3 +113,14 @@ def means(history: Sequence[Row], size: int) -> dict[str, list[float]]:
     """Each column of the history, averaged over blocks of ``size`` iterations."""
     blocks = [history[i : i + size] for i in range(0, len(history), size)]
     return {key: [sum(r[key] for r in b) / len(b) for b in blocks] for key in COLUMNS}
+
+
+def woke(losses: Sequence[float], num_ids: int, block: int, fall: float = 0.5) -> float:
+    """The iteration at which a branch is awake, or infinity.
+
+    losses: means over blocks of ``block`` iterations. Awake means that the loss has
+    fallen by ``fall`` nats below ln ``num_ids``, the loss of guessing, for the first
+    time; the iteration is the end of that block.
+    """
+    below = (i for i, x in enumerate(losses, 1) if x < math.log(num_ids) - fall)
+    return block * next(below, math.inf)

@@ -1,4 +1,9 @@
-"""Figures of lesson 2: rows of fb, what they see, and what a shift does to them."""
+"""Figures of lesson 2: rows of fb, what they see, and what a shift does to them.
+
+An ideal stripe is always sky blue, a theoretical field is black and dashed, and energy
+is drawn in matplotlib's "inferno". Rows of fb are green, as is the branch BpI, which
+reads them; fm is black.
+"""
 
 from __future__ import annotations
 
@@ -80,19 +85,21 @@ def three_fields(image: Tensor, found: RowFields, *, title: str = "") -> Figure:
     axes = fig.subplots(1, 4, width_ratios=[1, 1, 1, 1.1])
     held = activations.band(found.effective)
     share = activations.share_within(found.effective, found.ideal)
-    _stripe(axes[0], image, found.ideal, "blue", "ideal stripe")
+    _stripe(axes[0], image, found.ideal, "sky", "-", "ideal stripe")
     axes[0].set_xlabel(f"{found.ideal.height} px", fontsize=8)
-    _stripe(axes[1], image, found.theory.within(h), "vermilion", "theoretical")
+    _stripe(axes[1], image, found.theory.within(h), "black", "--", "theoretical")
     axes[1].set_xlabel(f"{found.theory.height} px", fontsize=8)
     _effective(axes[2], image, found.effective)
     axes[2].set_xlabel(f"90 % in {held.height} px", fontsize=8)
     _profile(axes[3], found, held, share)
-    name = f"Row {found.row + 1} of {found.rows}: what it sees"
+    name = f"Row {found.row + 1} of {found.rows}: which pixels it depends on"
     fig.suptitle(f"{name}, {title}" if title else name, fontsize=11)
     return fig
 
 
-def _stripe(ax: Axes, image: Tensor, s: Stripe, color: str, title: str) -> None:
+def _stripe(
+    ax: Axes, image: Tensor, s: Stripe, color: str, line: str, title: str
+) -> None:
     """The image, dimmed outside the stripe, with the stripe's border."""
     pixels = _array(image).astype(float)
     outside = np.ones(pixels.shape[0], bool)
@@ -101,7 +108,7 @@ def _stripe(ax: Axes, image: Tensor, s: Stripe, color: str, title: str) -> None:
     _pixels(ax, torch.from_numpy(pixels.astype(np.uint8)).permute(2, 0, 1))
     box = Rectangle(
         (-0.5, s.top - 0.5), pixels.shape[1], s.height, fill=False, lw=2.2,
-        edgecolor=PALETTE[color], clip_on=False,
+        edgecolor=PALETTE[color], ls=line, clip_on=False,
     )  # fmt: skip
     ax.add_patch(box)
     ax.set_title(title, fontsize=9, pad=4)
@@ -122,15 +129,15 @@ def _effective(ax: Axes, image: Tensor, field: Tensor) -> None:
 def _profile(ax: Axes, found: RowFields, held: Stripe, share: float) -> None:
     """Energy per pixel row, the ideal stripe and the band of 90 %."""
     energy = 100 * activations.profile(found.effective).numpy()
-    ax.axhspan(*_edges(held), color=PALETTE["orange"], alpha=0.25, label="90 %")
+    ax.axhspan(*_edges(held), color=PALETTE["yellow"], alpha=0.5, label="90 %")
     ax.axhspan(
-        *_edges(found.ideal), fill=False, edgecolor=PALETTE["blue"], lw=1.5,
+        *_edges(found.ideal), fill=False, edgecolor=PALETTE["sky"], lw=2,
         label=f"ideal: {share:.0%}",
     )  # fmt: skip
     ax.plot(energy, np.arange(len(energy)), color=PALETTE["black"], lw=1.2)
     ax.set(ylim=(len(energy) - 0.5, -0.5), xlim=(0, None))
     ax.tick_params(labelsize=7)
-    ax.set_xlabel("energy (%) a pixel row", fontsize=8)
+    ax.set_xlabel("energy per pixel row (%)", fontsize=8)
     ax.legend(fontsize=7, loc="lower right" if found.row < found.rows / 2 else 1)
     ax.set_title("by height (px)", fontsize=9, pad=4)
 
@@ -139,13 +146,27 @@ def _edges(s: Stripe) -> tuple[float, float]:
     return s.top - 0.5, s.bottom + 0.5
 
 
-def field_profiles(fields: Mapping[str, Tensor], *, title: str = "") -> Figure:
+def centres(fields: Tensor) -> Tensor:
+    """The mean pixel row of each effective field [..., h, w], weighted by its energy.
+
+    The result [...] counts pixel rows from 0.
+    """
+    energy = activations.profile(fields).double()
+    places = torch.arange(energy.shape[-1], dtype=torch.double)
+    return (energy * places).sum(-1) / energy.sum(-1)
+
+
+def field_profiles(
+    fields: Mapping[str, Tensor], theory: Sequence[float] = (), *, title: str = ""
+) -> Figure:
     """For each net, the energy of every row's field over the height of the image.
 
     fields: name → effective fields [H, h, w] of all rows. White boxes are the ideal
-    stripes; if figure 3 were true, all energy would lie in them.
+    stripes; if figure 3 were true, all energy would lie in them. Discs mark the
+    ``centres`` of the fields; theory: the centres of the theoretical fields in pixel
+    rows, marked by crosses.
     """
-    fig = Figure((3.9 * len(fields) + 0.7, 3.2), layout="constrained")
+    fig = Figure((3.9 * len(fields) + 0.7, 3.6), layout="constrained")
     axes = fig.subplots(1, len(fields), squeeze=False)[0]
     energies = {k: 100 * activations.profile(f).numpy() for k, f in fields.items()}
     top = max(float(e.max()) for e in energies.values())
@@ -158,9 +179,28 @@ def field_profiles(fields: Mapping[str, Tensor], *, title: str = "") -> Figure:
                 (s.top - 0.5, row - 0.5), s.height, 1, fill=False, edgecolor="white"
             )
             ax.add_patch(box)
+        marks = {"s": 34, "edgecolors": "black", "linewidths": 0.8, "zorder": 3}
+        found = centres(fields[name])
+        ax.scatter(found, range(rows), c="white", label="centre, effective", **marks)
+        marks |= {"s": 48, "marker": "X"}
+        ax.scatter(
+            theory,
+            range(len(theory)),
+            c=PALETTE["sky"],
+            label="centre, theoretical",
+            **marks,
+        )
         ax.set(title=name, xlabel="pixel row of the image (head to foot)")
+        ax.set(xlim=(-4, height - 0.5), ylim=(rows - 0.5, -0.5))
         ax.set_yticks(range(rows), [f"$S_{t}$" for t in range(1, rows + 1)])
-    fig.colorbar(drawn, ax=axes.tolist(), label="energy (%) a pixel row")
+    fig.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        fontsize=8,
+        facecolor="#BBBBBB",
+    )
+    fig.colorbar(drawn, ax=axes.tolist(), label="energy per pixel row (%)")
     fig.suptitle(title, fontsize=11)
     return fig
 
@@ -195,9 +235,9 @@ def shifts(shown: Sequence[Shifted], *, title: str = "") -> Figure:
             at = t * height / rows - 0.5
             picture.axhline(at, color="white", lw=0.7, ls=(0, (3, 2)))
         picture.set_title(s.title, fontsize=9, pad=4)
-        bars.barh(range(rows), 100 * s.rows.numpy(), color=PALETTE["sky"],
-                  edgecolor=PALETTE["blue"], label="$S_t$")  # fmt: skip
-        bars.axvline(100 * s.fm, color=PALETTE["vermilion"], ls="--", label="fm")
+        bars.barh(range(rows), 100 * s.rows.numpy(), color=PALETTE["green"],
+                  label="$S_t$")  # fmt: skip
+        bars.axvline(100 * s.fm, color=PALETTE["black"], ls="--", label="$f_m$")
         bars.set(ylim=(rows - 0.5, -0.5), xlim=(0, top))
         bars.set_box_aspect(height / s.image.shape[2])  # each bar beside its stripe
         bars.set_yticks(range(rows), [f"$S_{t}$" for t in range(1, rows + 1)])
@@ -214,35 +254,47 @@ def row_similarity(matrices: Mapping[str, Tensor], *, title: str = "") -> Figure
     fig = Figure((2.9 * len(matrices) + 0.9, 3.3), layout="constrained")
     axes = fig.subplots(1, len(matrices), squeeze=False)[0]
     for ax, (name, m) in zip(axes, matrices.items(), strict=True):
-        drawn = ax.imshow(m.numpy(), vmin=-1, vmax=1, cmap="RdBu_r")
+        drawn = ax.imshow(m.numpy(), vmin=-1, vmax=1, cmap="RdBu")  # blue: positive
         best = m.argmax(1).tolist()
         ax.scatter(best, range(len(best)), marker="x", color="black", s=18)
         labels = [f"$S_{t}$" for t in range(1, len(best) + 1)]
         ax.set_xticks(range(len(best)), labels, fontsize=7)
         ax.set_yticks(range(len(best)), labels, fontsize=7)
         ax.set_title(name, fontsize=9)
-        ax.set_xlabel("row of the second picture  (×: best)", fontsize=8)
+        ax.set_xlabel("row of the second picture  (×: largest)", fontsize=8)
     axes[0].set_ylabel("row of the first picture", fontsize=8)
-    fig.colorbar(drawn, ax=axes.tolist(), label="mean cosine", shrink=0.85)
+    fig.colorbar(drawn, ax=axes.tolist(), label="mean cosine similarity", shrink=0.85)
     fig.suptitle(title, fontsize=11)
     return fig
 
 
 def rank1_by_shift(
     steps: Sequence[float],
-    curves: Mapping[str, Sequence[float]],
+    curves: Mapping[str, Any],
     *,
     moved: str = "shift of the person, down",
+    title: str = "Rank-1 when boxes are misaligned",
 ) -> Figure:
-    """Rank-1 against a shift in rows of fb; ``moved`` says what is shifted."""
-    fig = Figure((5.6, 3.3), layout="constrained")
+    """Rank-1 against a shift in rows of fb; ``moved`` says what is shifted.
+
+    curves: name → a curve, or the curves of several nets [nets, steps]: then the line
+    is their mean, and a band reaches from the lowest to the highest.
+    """
+    fig = Figure((5.6, 3.5), layout="constrained")
     ax = fig.subplots()
-    styles = (("blue", "-", "o"), ("vermilion", "--", "s"), ("green", ":", "D"))
+    styles = (("black", "-", "o"), ("green", "--", "s"), ("sky", ":", "D"))
     for (name, curve), (color, line, mark) in zip(curves.items(), styles, strict=False):
-        y = [100 * v for v in curve]
-        ax.plot(steps, y, color=PALETTE[color], ls=line, marker=mark, ms=4, label=name)
+        y = 100 * np.atleast_2d(np.asarray(curve, float))
+        if len(y) > 1:
+            ax.fill_between(
+                steps, y.min(0), y.max(0), color=PALETTE[color], alpha=0.2, lw=0
+            )
+        ax.plot(
+            steps, y.mean(0), color=PALETTE[color], ls=line, marker=mark, ms=5,
+            label=name,
+        )  # fmt: skip
     ax.set(
-        title="Misaligned boxes",
+        title=title,
         xlabel=f"{moved} (rows of fb)",
         ylabel="rank-1 (%)",
         ylim=(-3, 103),
@@ -258,13 +310,13 @@ def row_scores(scores: Sequence[float], others: Mapping[str, float]) -> Figure:
     fig = Figure((5.6, 3.3), layout="constrained")
     ax = fig.subplots()
     names = [f"$S_{t}$" for t in range(1, len(scores) + 1)]
-    bars = ax.bar(names, [100 * s for s in scores], color=PALETTE["sky"],
-                  edgecolor=PALETTE["blue"], label="one row alone")  # fmt: skip
+    bars = ax.bar(names, [100 * s for s in scores], color=PALETTE["green"],
+                  alpha=0.6, label="one row alone")  # fmt: skip
     ax.bar_label(bars, fmt="%.0f", fontsize=8)
-    styles = (("vermilion", "--"), ("black", "-"), ("green", ":"))
+    styles = (("green", "--"), ("black", "-"))
     for (name, value), (color, line) in zip(others.items(), styles, strict=False):
         ax.axhline(100 * value, color=PALETTE[color], ls=line, label=name)
-    ax.set(title="What each row knows", ylabel="rank-1 (%)", ylim=(0, 110))
+    ax.set(title="Rank-1 of each row alone", ylabel="rank-1 (%)", ylim=(0, 110))
     ax.set_xlabel("row of fb, head to foot")
     ax.legend(fontsize=8, ncols=3, loc="upper center")
     return fig

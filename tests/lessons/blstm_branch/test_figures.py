@@ -9,6 +9,7 @@ import torch
 from dplib import DplibError
 from dplib.contexts import BLSTM
 from dplib.lessons.blstm_branch import figures
+from dplib.plots import BRANCHES
 from dplib.seeing import gates
 
 
@@ -70,3 +71,26 @@ def test_wiring_names_each_row() -> None:
     assert sum("FC" in w for w in words) == 3
     with pytest.raises(DplibError, match="2 to 8"):
         figures.wiring(9)
+
+
+def test_wake_curves_have_a_panel_per_head_and_a_line_per_seed() -> None:
+    run = {"part": [3.0, 2.0], "global": [3.5, 1.0]}
+    fig = figures.wake_curves({"a": [run, run], "b": [run]}, 40, 10, title="t")
+    first, second = fig.axes
+    assert (first.get_title(), second.get_title()) == ("a", "b")
+    assert len(first.lines) == 2 * 2 + 1 and len(second.lines) == 2 + 1
+    np.testing.assert_array_equal(second.lines[0].get_ydata(), run["part"])
+    np.testing.assert_array_equal(second.lines[1].get_ydata(), run["global"])
+    colours = [line.get_color() for line in second.lines[:2]]
+    assert colours == [BRANCHES["BpI"].color, BRANCHES["BgI"].color]
+    assert second.lines[2].get_ydata()[0] == pytest.approx(np.log(40))  # type: ignore[index]
+    assert "cut off above 4.6" in fig.get_supylabel()
+    with pytest.raises(DplibError, match="no runs"):
+        figures.wake_curves({}, 40, 10, title="t")
+
+
+def test_by_shift_draws_each_seed_and_the_mean() -> None:
+    fig = figures.by_shift((0, 0.1), {"BLSTM": [[0.8, 0.4], [0.6, 0.2]]})
+    lines = [line.get_ydata() for line in fig.axes[0].lines]
+    np.testing.assert_allclose(lines, [[80, 40], [60, 20], [70, 30]])
+    assert "mean of 2 seeds" in fig.axes[0].get_legend().get_texts()[0].get_text()  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,19 @@ def test_change_comes_before_the_first_iteration(
 def test_means_over_blocks() -> None:
     rows = [dict.fromkeys(shortruns.COLUMNS, float(i)) for i in range(5)]
     assert shortruns.means(rows, 2)["part"] == [0.5, 2.5, 4.0]
+
+
+def test_a_run_ends_early_when_asked(tiny: Preset, images: torch.Tensor) -> None:
+    _, rows = shortruns.run(tiny, images, LABELS, 5, until=lambda rows: len(rows) == 2)
+    assert rows == shortruns.run(tiny, images, LABELS, 2)[1]
+
+
+def test_a_branch_is_awake_half_a_nat_below_chance() -> None:
+    chance = math.log(40)
+    losses = [chance + 1, chance - 0.49, chance - 0.51, chance - 0.4]
+    assert shortruns.woke(losses, 40, 5) == 15
+    assert shortruns.woke(losses, 40, 5, fall=0.4) == 10
+    assert shortruns.woke(losses[:2], 40, 5) == math.inf
 
 
 def test_refuses(tiny: Preset, images: torch.Tensor) -> None:

@@ -1,5 +1,6 @@
 """Lesson 2's figures: what they draw is what they were given."""
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -51,7 +52,7 @@ def test_three_fields_state_their_heights(found: activations.RowFields) -> None:
     held = activations.band(found.effective)
     share = activations.share_within(found.effective, found.ideal)
     said = texts(fig)
-    assert "Row 2 of 4: what it sees, a net" in said
+    assert "Row 2 of 4: which pixels it depends on, a net" in said
     for part in ("16 px", "339 px", f"90 % in {held.height} px", f"ideal: {share:.0%}"):
         assert part in said
     (line,) = fig.axes[3].get_lines()
@@ -66,10 +67,27 @@ def test_three_fields_state_their_heights(found: activations.RowFields) -> None:
 
 def test_field_profiles_box_the_ideal_stripes() -> None:
     fields = torch.rand(4, 64, 32, generator=torch.Generator().manual_seed(2))
-    fig = figures.field_profiles({"one": fields, "two": 2 * fields})
+    fig = figures.field_profiles({"one": fields, "two": 2 * fields}, [0, 16, 32, 48])
+    found, theory = (c.get_offsets() for c in fig.axes[0].collections)
+    np.testing.assert_allclose(found[:, 0], figures.centres(fields))  # type: ignore[index]
+    np.testing.assert_allclose(theory, [[0, 0], [16, 1], [32, 2], [48, 3]])
     drawn = torch.as_tensor(fig.axes[1].get_images()[0].get_array())
     torch.testing.assert_close(drawn, 200 * fields.sum(2))
     assert [p.get_x() for p in fig.axes[0].patches] == [-0.5, 15.5, 31.5, 47.5]  # type: ignore[attr-defined]
+
+
+def test_centres_are_weighted_by_energy() -> None:
+    field = torch.zeros(1, 8, 2)
+    field[0, 2, 0], field[0, 6, 1] = 3, 1
+    torch.testing.assert_close(figures.centres(field), torch.tensor([3.0]).double())
+
+
+def test_curves_of_several_nets_are_a_mean_and_a_band() -> None:
+    fig = figures.rank1_by_shift([0, 1], {"fm": [[0.8, 0.4], [0.6, 0.2]]})
+    np.testing.assert_allclose(fig.axes[0].lines[0].get_ydata(), [70, 30])
+    (band,) = fig.axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]  # type: ignore[index]
+    assert (min(heights), max(heights)) == pytest.approx((20, 80))
 
 
 def test_shifts_draw_the_changes_of_rows_and_fm() -> None:

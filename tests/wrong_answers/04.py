@@ -5,12 +5,17 @@ _D2 = (
     "    d2 = square[:, None] + square - 2 * fm @ fm.T\n"
 )
 _MASKS = (
+    "def masks(labels):\n"
     "    same = labels[:, None] == labels\n"
-    "    other = ~torch.eye(len(labels), dtype=torch.bool)\n"
+    "    itself = torch.eye(len(labels), dtype=torch.bool)\n"
 )
-_HARDEST = (
-    "    r = losses.batch_hard_triplet(fm, labels, margin)\n"
-    "    far, near = r.hardest_positive, r.hardest_negative\n"
+_FAR = "    far = distances.masked_fill(~positive, -torch.inf).amax(1)\n"
+_NEAR = "    near = distances.masked_fill(~negative, torch.inf).amin(1)\n"
+_LOSS = f"def batch_hard(distances, positive, negative, margin):\n{_FAR}{_NEAR}"
+_SHARE = (
+    "def active_share(distances, positive, negative, margin):\n"
+    "    cost = margin + distances[:, :, None] - distances[:, None]\n"
+    "    valid = positive[:, :, None] & negative[:, None]\n"
 )
 
 WRONG = {
@@ -23,36 +28,90 @@ WRONG = {
         f"def my_distances(fm):\n{_D2}    return d2.clamp(min=0.01).sqrt()",
         # absolute differences
         "def my_distances(fm):\n    return (fm[:, None] - fm).abs().sum(-1)",
+        # the product once
+        "def my_distances(fm):\n"
+        "    square = fm.square().sum(1)\n"
+        "    d2 = square[:, None] + square - fm @ fm.T\n"
+        "    return d2.clamp(min=1e-12).sqrt()",
+        # one side detached
+        "def my_distances(fm):\n"
+        "    d2 = (fm[:, None] - fm.detach()).square().sum(-1)\n"
+        "    return d2.clamp(min=1e-12).sqrt()",
+        # no graph at all
+        f"def my_distances(fm):\n{_D2}    return d2.clamp(min=1e-12).sqrt().detach()",
     ],
     "4.2": [
-        # a mask by multiplication
-        f"def hardest(distances, labels):\n{_MASKS}"
-        "    return (distances * same).amax(1), (distances * ~same).amin(1)",
-        # places in place of distances
-        f"def hardest(distances, labels):\n{_MASKS}"
-        "    far = distances.masked_fill(~same, -torch.inf).argmax(1)\n"
-        "    return far, distances.masked_fill(same, torch.inf).argmin(1)",
-        # the easiest positive
-        f"def hardest(distances, labels):\n{_MASKS}"
-        "    near = distances.masked_fill(same, torch.inf).amin(1)\n"
-        "    inf = torch.inf\n"
-        "    return distances.masked_fill(~(same & other), inf).amin(1), near",
-        # the farthest of all negatives
-        f"def hardest(distances, labels):\n{_MASKS}"
-        "    far = distances.masked_fill(~same, -torch.inf).amax(1)\n"
-        "    return far, distances.masked_fill(same, -torch.inf).amax(1)",
+        # a picture is its own positive
+        f"{_MASKS}    return same, ~same",
+        # swapped
+        f"{_MASKS}    return ~same, same & ~itself",
+        # a picture is its own negative
+        f"{_MASKS}    return same & ~itself, ~(same & ~itself)",
+        # inverted
+        "def masks(labels):\n"
+        "    same = labels[:, None] != labels\n"
+        "    itself = torch.eye(len(labels), dtype=torch.bool)\n"
+        "    return same & ~itself, ~same",
+        # integers negated
+        "def masks(labels):\n"
+        "    same = (labels[:, None] == labels).int()\n"
+        "    return same, ~same",
+        # one half
+        f"{_MASKS}    return same.triu(1), ~same",
     ],
     "4.3": [
         # the hinge of the mean
-        f"def batch_hard(fm, labels, margin):\n{_HARDEST}"
-        "    return (margin + far - near).mean().clamp(min=0)",
+        f"{_LOSS}    return (margin + far - near).mean().clamp(min=0)",
         # squared distances
-        f"def batch_hard(fm, labels, margin):\n{_HARDEST}"
-        "    return (margin + far**2 - near**2).clamp(min=0).mean()",
+        f"{_LOSS}    return (margin + far**2 - near**2).clamp(min=0).mean()",
         # the mean over active anchors
-        f"def batch_hard(fm, labels, margin):\n{_HARDEST}"
-        "    hinge = (margin + far - near).clamp(min=0)\n"
+        f"{_LOSS}    hinge = (margin + far - near).clamp(min=0)\n"
         "    return hinge[hinge > 0].mean()",
+        # masks by multiplication
+        "def batch_hard(distances, positive, negative, margin):\n"
+        "    far = (distances * positive).amax(1)\n"
+        "    near = (distances * negative).amin(1)\n"
+        "    return (margin + far - near).clamp(min=0).mean()",
+        # the easiest positive
+        "def batch_hard(distances, positive, negative, margin):\n"
+        "    far = distances.masked_fill(~positive, torch.inf).amin(1)\n"
+        f"{_NEAR}    return (margin + far - near).clamp(min=0).mean()",
+        # the farthest negative
+        f"def batch_hard(distances, positive, negative, margin):\n{_FAR}"
+        "    near = distances.masked_fill(~negative, -torch.inf).amax(1)\n"
+        "    return (margin + far - near).clamp(min=0).mean()",
+        # no hinge
+        f"{_LOSS}    return (margin + far - near).mean()",
+        # the margin of the text
+        f"{_LOSS}    return (0.5 + far - near).clamp(min=0).mean()",
+        # the fills exchanged
+        "def batch_hard(distances, positive, negative, margin):\n"
+        "    far = distances.masked_fill(~positive, torch.inf).amax(1)\n"
+        "    near = distances.masked_fill(~negative, -torch.inf).amin(1)\n"
+        "    return (margin + far - near).clamp(min=0).mean()",
+        # no gradient
+        f"{_LOSS}    return (margin + far - near).clamp(min=0).mean().detach()",
     ],
-    "4.4": ['answer = "a"', 'answer = "b"', 'answer = "d"'],
+    "4.4": [
+        # triplets at the limit
+        f"{_SHARE}    return (cost[valid] >= 0).float().mean()",
+        # a count
+        f"{_SHARE}    return (cost[valid] > 0).sum()",
+        # over all combinations
+        f"{_SHARE}    return ((cost > 0) & valid).float().mean()",
+        # no mask
+        f"{_SHARE}    return (cost > 0).float().mean()",
+        # the hardest alone
+        f"def active_share(distances, positive, negative, margin):\n{_FAR}{_NEAR}"
+        "    return (margin + far - near > 0).float().mean()",
+        # positive and negative exchanged
+        "def active_share(distances, positive, negative, margin):\n"
+        "    cost = margin + distances[:, None] - distances[:, :, None]\n"
+        "    valid = positive[:, :, None] & negative[:, None]\n"
+        "    return (cost[valid] > 0).float().mean()",
+        # the mean of the anchors' shares
+        f"{_SHARE}    active = (cost > 0) & valid\n"
+        "    return (active.sum((1, 2)) / valid.sum((1, 2))).mean()",
+    ],
+    "4.5": ['answer = "a"', 'answer = "b"', 'answer = "d"'],
 }

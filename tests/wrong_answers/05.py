@@ -1,10 +1,57 @@
 """Typical mistakes in lesson 5's exercises, of the right shape and type."""
 
+_THREE = (
+    "def total_loss(out, labels, lambdas, margin):\n"
+    "    ranking = losses.batch_hard_triplet(out.fm, labels, margin).loss\n"
+    "    part = F.cross_entropy(out.part_logits, labels)\n"
+    "    whole = F.cross_entropy(out.global_logits, labels)\n"
+)
 _GRADS = "    g = [torch.autograd.grad(x, fb, retain_graph=True)[0] for x in parts]\n"
-_NORM = "    norm = torch.cat([g.flatten() for g in gradients]).norm()\n"
+_HEAD = "def clipped_step(net, optimiser, loss, lr, limit):\n"
+_BACK = (
+    "    optimiser.zero_grad()\n"
+    "    loss.backward()\n"
+    "    gradients = [w.grad for w in net.parameters() if w.grad is not None]\n"
+    "    norm = torch.cat([g.flatten() for g in gradients]).norm()\n"
+)
+_SCALE = "    for g in gradients:\n        g *= min(1.0, limit / norm)\n"
+_RATE = "    for group in optimiser.param_groups:\n        group['lr'] = lr\n"
+_MOVE = "    optimiser.step()\n"
+_DIFF = (
+    "def over_seeds(changed, baseline):\n"
+    "    pairs = zip(changed, baseline, strict=True)\n"
+    "    differences = [c - b for c, b in pairs]\n"
+    "    mean = sum(differences) / len(differences)\n"
+)
 
 WRONG = {
     "5.1": [
+        # no weights
+        f"{_THREE}    return ranking + part + whole",
+        # the order of the branches' names
+        f"{_THREE}    a, b, c = lambdas\n    return a * part + b * whole + c * ranking",
+        # the two classifiers exchanged
+        f"{_THREE}    a, b, c = lambdas\n    return a * ranking + b * whole + c * part",
+        # the mean
+        f"{_THREE}    a, b, c = lambdas\n"
+        "    return (a * ranking + b * part + c * whole) / 3",
+        # a softmax too many
+        "def total_loss(out, labels, lambdas, margin):\n"
+        "    ranking = losses.batch_hard_triplet(out.fm, labels, margin).loss\n"
+        "    part = F.cross_entropy(out.part_logits.softmax(1), labels)\n"
+        "    whole = F.cross_entropy(out.global_logits.softmax(1), labels)\n"
+        "    a, b, c = lambdas\n    return a * ranking + b * part + c * whole",
+        # the margin of the paper
+        "def total_loss(out, labels, lambdas, margin):\n"
+        "    ranking = losses.batch_hard_triplet(out.fm, labels).loss\n"
+        "    part = F.cross_entropy(out.part_logits, labels)\n"
+        "    whole = F.cross_entropy(out.global_logits, labels)\n"
+        "    a, b, c = lambdas\n    return a * ranking + b * part + c * whole",
+        # no gradient
+        f"{_THREE}    a, b, c = lambdas\n"
+        "    return (a * ranking + b * part + c * whole).detach()",
+    ],
+    "5.2": [
         # not divided by the norms
         f"def agreement(parts, fb):\n{_GRADS}"
         "    g = torch.stack(g).flatten(1)\n    return g @ g.T",
@@ -23,8 +70,12 @@ WRONG = {
         f"def agreement(parts, fb):\n{_GRADS}"
         "    g = F.normalize(torch.stack(g).flatten(2), dim=2)\n"
         "    return torch.einsum('anc,bnc->abn', g, g).mean(2)",
+        # without the sign
+        f"def agreement(parts, fb):\n{_GRADS}"
+        "    g = F.normalize(torch.stack(g).flatten(1), dim=1)\n"
+        "    return (g @ g.T).abs()",
     ],
-    "5.2": [
+    "5.3": [
         # falls from the start
         "def rate(epoch, lr, start, epochs):\n"
         "    return lr * 0.001 ** (epoch / epochs)",
@@ -38,21 +89,56 @@ WRONG = {
         "def rate(epoch, lr, start, epochs):\n"
         "    done = max(epoch - start, 0) / (epochs - start)\n"
         "    return lr * (1 - 0.999 * done)",
+        # another base
+        "def rate(epoch, lr, start, epochs):\n"
+        "    done = max(epoch - start, 0) / (epochs - start)\n"
+        "    return lr * 0.1**done",
+        # one step
+        "def rate(epoch, lr, start, epochs):\n"
+        "    return lr if epoch <= start else lr * 0.001",
+        # whole epochs
+        "def rate(epoch, lr, start, epochs):\n"
+        "    done = max(int(epoch) - start, 0) / (epochs - start)\n"
+        "    return lr * 0.001**done",
     ],
-    "5.3": [
+    "5.4": [
+        # old gradients
+        f"{_HEAD}{_BACK}{_SCALE}{_RATE}{_MOVE}    return norm".replace(
+            "    optimiser.zero_grad()\n", ""
+        ),
+        # nothing is clipped
+        f"{_HEAD}{_BACK}{_RATE}{_MOVE}    return norm",
         # each tensor by itself
-        "def clip(gradients, limit):\n"
-        "    return [g * min(1, limit / g.norm()) for g in gradients]",
-        # the sum of the norms
-        "def clip(gradients, limit):\n"
-        "    norm = sum(g.norm() for g in gradients)\n"
-        "    return [g * min(1, limit / norm) for g in gradients]",
+        f"{_HEAD}{_BACK}    for g in gradients:\n"
+        "        g *= min(1.0, limit / g.norm())\n"
+        f"{_RATE}{_MOVE}    return norm",
         # each number by itself
-        "def clip(gradients, limit):\n"
-        "    return [g.clamp(-limit, limit) for g in gradients]",
+        f"{_HEAD}{_BACK}    for g in gradients:\n        g.clamp_(-limit, limit)\n"
+        f"{_RATE}{_MOVE}    return norm",
         # short ones are stretched
-        f"def clip(gradients, limit):\n{_NORM}"
-        "    return [g * limit / norm for g in gradients]",
+        f"{_HEAD}{_BACK}    for g in gradients:\n        g *= limit / norm\n"
+        f"{_RATE}{_MOVE}    return norm",
+        # the rate as it was
+        f"{_HEAD}{_BACK}{_SCALE}{_MOVE}    return norm",
+        # the rate too late
+        f"{_HEAD}{_BACK}{_SCALE}{_MOVE}{_RATE}    return norm",
+        # the clipped length
+        f"{_HEAD}{_BACK}{_SCALE}{_RATE}{_MOVE}"
+        "    return torch.cat([g.flatten() for g in gradients]).norm()",
+        # no step
+        f"{_HEAD}{_BACK}{_SCALE}{_RATE}    return norm",
     ],
-    "5.4": ['answer = "a"', 'answer = "b"', 'answer = "d"'],
+    "5.5": ['answer = "a"', 'answer = "b"', 'answer = "d"'],
+    "5.6": [
+        # the other way round
+        f"{_DIFF}    return -mean, sum(d * mean > 0 for d in differences)",
+        # only rises
+        f"{_DIFF}    return mean, sum(d > 0 for d in differences)",
+        # a share
+        f"{_DIFF}    return mean, sum(d * mean > 0 for d in differences) / len(changed)",
+        # zero counts
+        f"{_DIFF}    return mean, sum(d * mean >= 0 for d in differences)",
+        # the sum
+        f"{_DIFF}    return sum(differences), sum(d * mean > 0 for d in differences)",
+    ],
 }

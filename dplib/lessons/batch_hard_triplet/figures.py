@@ -20,11 +20,19 @@ from torch import Tensor
 from dplib import DplibError
 from dplib.lessons.batch_hard_triplet.mining import FlatEmbedding, Look, Settings, mine
 from dplib.losses import batch_hard_triplet, pairwise_distances
-from dplib.plots import PALETTE
+from dplib.plots import BRANCHES, PALETTE, RIGHT, WRONG
 
-POSITIVE, NEGATIVE = PALETTE["blue"], PALETTE["vermilion"]
+POSITIVE, NEGATIVE = RIGHT, WRONG
 MARKERS = "os^DvP*X"  # one per pid
-FILLS = ("sky", "orange", "green", "purple", "yellow", "grey", "blue", "vermilion")
+# no colour that means a branch, or right or wrong
+FILLS = ("#56B4E9", "#F0E442", "#FFFFFF", "#8C8C8C", "#C9B18C", "#3F3F3F", "#BFE3F5")
+# the paper's loss has the ranking branch's colour, its variants have none of their own
+LOSSES: dict[str, dict[str, Any]] = {
+    "batch-hard": {"color": BRANCHES["BtR"].color, "ls": "-", "marker": "^"},
+    "squared": {"color": "#5C4033", "ls": "--", "marker": "v"},
+    "batch-all": {"color": PALETTE["sky"], "ls": "-.", "marker": "P"},
+    "soft margin": {"color": "#6E6E6E", "ls": ":", "marker": "X"},
+}
 
 
 def triplets_on_paper(
@@ -76,8 +84,8 @@ def _scatter(ax: Axes, points: Tensor, labels: Tensor, size: float = 60) -> None
 
 def _marks(ax: Axes, points: Tensor, number: int, **style: Any) -> None:
     """Points [n, 2] of one pid, with the marker and colour of that number."""
-    i = number % len(MARKERS)
-    style |= {"marker": MARKERS[i], "color": PALETTE[FILLS[i]], "zorder": 2}
+    marker, fill = MARKERS[number % len(MARKERS)], FILLS[number % len(FILLS)]
+    style |= {"marker": marker, "color": fill, "zorder": 2}
     ax.scatter(*points.T.tolist(), edgecolors="black", linewidths=0.7, **style)
 
 
@@ -134,30 +142,38 @@ def distance_matrix(
 
 
 def hinge_and_slope(margin: float = 0.5) -> Figure:
-    """Hinge and soft margin; and the pull of plain and squared distances."""
+    """Hinge and soft margin; and the gradients of D and of D²."""
     fig = Figure((9.0, 3.4), layout="constrained")
     left, right = fig.subplots(1, 2)
     x = torch.linspace(-2, 2, 201)
     hinge, soft = (margin + x).clamp(min=0), torch.nn.functional.softplus(x)
-    left.plot(x, hinge, color=PALETTE["blue"], label=f"hinge, margin {margin:g}")
-    left.plot(x, soft, color=PALETTE["vermilion"], ls="--", label="soft margin")
+    plain, square = _line("batch-hard"), _line("squared")
+    left.plot(x, hinge, label=f"hinge, margin {margin:g}", **plain)
+    left.plot(x, soft, label="soft margin", **_line("soft margin"))
     left.plot([0, 0], [margin, np.log(2)], "o", color="black", ms=5)
     left.annotate(f"{margin:g}", (0, margin), (6, -9), textcoords="offset points")
     left.annotate("ln 2", (0, np.log(2)), (-22, 6), textcoords="offset points")
-    left.set(title="What a triplet costs", xlabel="D(a, p) - D(a, n)", ylabel="loss")
+    left.set(title="Loss of one triplet", ylabel="loss")
+    left.set_xlabel("$D(a, p) - D(a, n)$")
     d = torch.linspace(0, 1, 101)
-    right.plot(d, torch.ones(101), color=PALETTE["blue"], label="D")
-    right.plot(d, 2 * d, color=PALETTE["green"], ls="-.", label="D²")
-    right.set(title="How hard a pair is pulled or pushed", xlabel="distance D")
-    right.set(ylabel="length of the gradient on a point", ylim=(-0.05, 2.1))
+    right.plot(d, torch.ones(101), label="of $D$", **plain)
+    right.plot(d, 2 * d, label="of $D^2$", **square)
+    right.set(title="Gradient of a pair's distance", xlabel="distance $D$")
+    right.set(ylabel="length of the gradient", ylim=(-0.05, 2.1))
     for ax in (left, right):
         ax.grid(alpha=0.3)
         ax.legend(fontsize=8.5)
     return fig
 
 
+def _line(name: str) -> dict[str, Any]:
+    """Colour and line of a loss, without its marker."""
+    style = LOSSES.get(name, {"color": "#6E6E6E", "ls": (0, (5, 1, 1, 1))})
+    return {"color": style["color"], "ls": style["ls"], "lw": 1.8}
+
+
 def runs(
-    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    histories: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
     margin: float = 0.5,
     *,
     title: str = "",
@@ -165,22 +181,26 @@ def runs(
 ) -> Figure:
     """Trainings side by side: equation 1's loss and the share of active triplets.
 
-    ``histories`` maps a name to ``{"loss": […], "active": […]}``, one value per step,
-    the share in [0, 1]; curves are running means over ``window`` steps.
+    ``histories`` maps a loss, one of ``LOSSES``, to a history for each seed,
+    ``{"loss": […], "active": […]}`` with one value per step, the share in [0, 1].
+    Curves are running means over ``window`` steps: the line is the mean over the seeds,
+    the band goes from the lowest seed to the highest.
     """
     if not histories:
         raise DplibError("runs got no histories: there is nothing to draw")
-    fig = Figure((9.5, 3.4), layout="constrained")
+    fig = Figure((9.5, 3.6), layout="constrained")
     left, right = fig.subplots(1, 2)
-    colors = ("blue", "vermilion", "green", "purple", "orange")
-    styles: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
-    for i, (name, h) in enumerate(histories.items()):
-        style = {"color": PALETTE[colors[i % 5]], "ls": styles[i % 5], "lw": 1.7}
-        for ax, values in ((left, h["loss"]), (right, [100 * a for a in h["active"]])):
-            kernel = np.ones(min(window, len(values)))
-            mean = np.convolve(values, kernel / len(kernel), "valid")
-            steps = np.arange(len(mean)) + len(kernel)
-            ax.plot(steps, mean, label=name, **style)
+    for name, seeds in histories.items():
+        look = _line(name)
+        for ax, key, factor in ((left, "loss", 1), (right, "active", 100)):
+            values = factor * np.array([h[key] for h in seeds])  # [seeds, steps]
+            kernel = np.ones(min(window, values.shape[1]))
+            kernel /= len(kernel)
+            mean = np.stack([np.convolve(v, kernel, "valid") for v in values])
+            steps = np.arange(mean.shape[1]) + len(kernel)
+            band = {"color": look["color"], "alpha": 0.2, "lw": 0}
+            ax.fill_between(steps, mean.min(0), mean.max(0), **band)
+            ax.plot(steps, mean.mean(0), label=name, **look)
     left.axhline(margin, color="black", lw=1, ls="--", label=f"the margin, {margin:g}")
     left.set(title="Loss of equation 1", xlabel="step", ylabel="loss (distance)")
     left.set_ylim(bottom=0)
@@ -233,7 +253,7 @@ def embedding(flat: FlatEmbedding, step: int, settings: Settings, look: Look) ->
     histogram.set_title("All pairs", fontsize=10)
     histogram.legend(fontsize=8)
     past = [*flat.losses[:step], float(look.loss)]
-    curve.plot(past, color=PALETTE["black"], label="loss")
+    curve.plot(past, color=BRANCHES["BtR"].color, label="loss")
     margin = f"margin {settings.margin:g}"
     curve.axhline(settings.margin, color="#777777", ls="--", lw=1, label=margin)
     curve.set(xlabel="step", ylabel="loss", xlim=(0, max(step, 20)))

@@ -29,15 +29,21 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import torch
+from IPython.display import Markdown, display
 
 # %%
 from dplib import checkpoints, datasets, descriptors, evaluation, plots
 from dplib.evidence import charts, claims, findings, grids, resampling, tables
 from dplib.evidence.claims import CLAIMS, QUESTIONS, Side
 from dplib.evidence.variants import VARIANTS
+from dplib.lessons import architecture
 from dplib.lessons.checks import check, predict, reveal
 from dplib.lessons.evaluation import figures as evaluation_figures
+
+# %%
+plots.show(architecture.figure("ablations"), alt=architecture.alt("ablations"))
 
 # %% [markdown]
 # ## 1 · What the paper claims
@@ -54,11 +60,11 @@ for number in (4, 6, 7):
         print(f"    {row:30} rank-1 {rank1:.2f}   mAP {map_:.2f}")
 
 # %% [markdown]
-# Its text makes claims of them, *A is better than B*:
+# From these tables the authors conclude that one variant is better than another:
 
 # %% tags=["nbval-check-output"]
-for c in CLAIMS:
-    print(f"{c.id:15} {c.text:45} mAP {c.published[1]:+.2f}")
+claimed = {c.id: {"claim": c.text, "mAP": f"{c.published[1]:+.2f}"} for c in CLAIMS}
+pd.DataFrame.from_dict(claimed, orient="index")
 
 # %% [markdown]
 # One row is missing, there and here: the part branch *with* its LSTM, on its own.
@@ -89,9 +95,10 @@ for c in CLAIMS:
 # - *Context between parts helps* (the paper): BLSTM above FC rows; BLSTM above the same
 #   LSTM on each row alone; worse with shuffled rows.
 # - *More gradient*: any second loss on fb helps. FC rows, BLSTM, lone rows and stripes
-#   all gain about alike.
-# - *Optimisation*: an LSTM learns later than an FC. FC rows above BLSTM in a short
-#   schedule, and BpI's loss stays higher; less so in a longer one.
+#   all gain about the same.
+# - *Optimisation*: an LSTM learns more slowly than an FC layer. With a short schedule,
+#   FC rows should outperform the BLSTM, and the BpI loss of the BLSTM should remain
+#   higher. A longer schedule should reduce both differences.
 # - *Fit* (the paper on table 7): features near a classifier fit the training people,
 #   so fc loses on new ones. That needs a classifier which fits: fc below fm once its
 #   loss is near 0, and perhaps not before.
@@ -141,7 +148,7 @@ torch.testing.assert_close(mean, stated, atol=0.01, rtol=0)
 print("the means are what the runs stated")
 
 # %% tags=["nbval-check-output"]
-print(grids.table(found, 4))
+Markdown(grids.table(found, 4))
 
 # %% [markdown]
 # Published on Market-1501 from ImageNet weights, measured on ToyMarket from nothing:
@@ -205,8 +212,9 @@ for name in ("btr", "bgi_bpi_fc", "bgi_bpi", "bgi", "bpi_fc", "bgi_btr", "full")
 #
 # So seeds and people must both be drawn. Prepare that: `more` and `less` are arrays
 # [S, Q], the AP of two variants for S seeds and the same Q queries; `pids` [Q] says who
-# each query shows. Return an array [S, people]: `more` less `less`, **added up** over
-# each person's queries, people in ascending order of pid.
+# each query shows. Subtract `less` from `more`, so that a positive value means that the
+# first variant is better. Return an array [S, people] with the differences **added up**
+# over each person's queries, people in ascending order of pid.
 
 
 # %% tags=["exercise:7.1", "nbval-check-output"]
@@ -235,10 +243,10 @@ check("7.1", by_person)
 # all people. A person who is hard for one training is hard for the next, so the drawn
 # people are the same for all seeds.
 #
-# One thing must be mended. Five values, drawn again from themselves, lie closer
-# together than five new ones. Student's t knows how much: each time
-# the seeds' deviations are widened by √(S / χ²), where χ² is drawn with S − 1 degrees
-# of freedom. In lines:
+# One correction is needed. Five values that are drawn again from themselves lie closer
+# together than five new values would. Student's t distribution says by how much: in
+# each draw the seeds' deviations are multiplied by $\sqrt{S / \chi^2}$, where $\chi^2$
+# is drawn with $S - 1$ degrees of freedom. In code:
 
 
 # %%
@@ -287,10 +295,10 @@ print("seed by seed   ", np.round(by_seed, 1).tolist())
 #
 # The **p** of a difference is twice the share of resamples on the smaller side of 0: it
 # is below 0.05 when the 95 % interval leaves 0 out. Test seven differences that are all
-# 0 in truth, and the chance that at least one is "found" is 30 % (1 − 0.95⁷, if they
+# 0 in truth, and the chance that at least one is "found" is 30 % ($1 - 0.95^7$, if they
 # are independent). **Holm's procedure** keeps it at 5 %. Order the p-values. Hold the
-# smallest of m against 0.05 / m, the next against 0.05 / (m − 1), and so on; at the
-# first that is not below, stop: it and all larger ones have failed.
+# smallest of $m$ against $0.05 / m$, the next against $0.05 / (m - 1)$, and so on; at
+# the first that is not below, stop: it and all larger ones have failed.
 #
 # ### Exercise 7.2 · Holm (difficulty 3, 10 minutes)
 #
@@ -336,9 +344,11 @@ print({p: "found" if p <= a else "failed" for p, a in zip(ps, levels, strict=Tru
 
 # %% tags=["nbval-check-output"]
 verdicts = found.verdicts(CLAIMS, "map")
+judged = {c.text: {"published": f"{c.published[1]:+.2f}"} for c in CLAIMS}
 for c in CLAIMS:
     d = verdicts[c.id]
-    print(f"{c.text:45} {c.published[1]:+6.2f} | {d!s:22} {d.verdict}")
+    judged[c.text] |= {"measured": str(d), "verdict": d.verdict}
+display(pd.DataFrame.from_dict(judged, orient="index"))
 reveal("7.p1", verdicts["lstm"].verdict)
 
 # %%
@@ -352,8 +362,7 @@ plots.show(
 # In sentences:
 
 # %% tags=["nbval-check-output"]
-for line in findings.sentences(found):
-    print("-", line.replace("*", ""))
+Markdown("\n".join(f"- {line}" for line in findings.sentences(found)))
 
 # %% [markdown]
 # By rank-1 two of these verdicts fall away, on parts and on the LSTM: they are the weak
@@ -482,7 +491,7 @@ print(f"   of fc {evaluation.evaluate(*fc).map:.1%}")
 # **Four times the schedule**, the same seeds, for three variants:
 
 # %% tags=["nbval-check-output"]
-print(grids.schedules(found))
+Markdown(grids.schedules(found))
 
 # %% [markdown]
 # The classifiers fit now: their losses are near 0.1. One seed is a look and no verdict:
@@ -490,7 +499,7 @@ print(grids.schedules(found))
 # - by fm the LSTM has caught up with the FC rows, by fc it has passed them, as
 #   *Optimisation* foresaw: "contrary" in section 6 is a verdict on a short schedule;
 # - by fm BgI alone has overtaken both, by fc the BLSTM is ahead: what the parts are
-#   worth hangs on the descriptor;
+#   worth depends on the descriptor;
 # - fc is still above fm, by more than before, though the classifiers fit. The paper's
 #   reason for table 7 does not decide it here.
 #
@@ -499,10 +508,8 @@ print(grids.schedules(found))
 
 # %% tags=["nbval-check-output"]
 pretrained = [(v.name, v.cues) for v in VARIANTS if v.pretrained]
-print(grids.variants(found, pretrained))
-print()
-print(grids.starts_beside(found))
-print()
+display(Markdown(grids.variants(found, pretrained)))
+display(Markdown(grids.starts_beside(found)))
 print(findings.starts_counted(found))
 lstm = [Side(f"imagenet_{name}", "fc") for name in ("bgi_bpi", "bgi_bpi_fc")]
 d = claims.compare(records, pids.tolist(), *lstm)
@@ -537,14 +544,14 @@ for cues in ("layout", "global"):
     print(f"BgI alone, {cues}: mAP {fm:.1f}, loss {loss:.2f}")
 
 # %% tags=["nbval-check-output"]
-print(grids.cues_beside(found))
+Markdown(grids.cues_beside(found))
 
 # %% [markdown]
 # FC rows gain where identity lies in the layout, and lose where it does not, as *Parts
 # carry it* has it; but three seeds leave it open. And the figures of BgI warn: with
 # global cues the net has learnt far less, so a smaller gain may also mean that there
-# was little to build on. Clear of 0 is only that BgI brings rows less there, and the
-# LSTM costs less.
+# was little to build on. Only two intervals exclude 0: BgI helps the rows less there,
+# and the LSTM costs less.
 #
 # ## 9 · Look: compare what you like
 #
@@ -757,13 +764,13 @@ check("7.4", answer)
 #   said; the authors' program does the first two (lesson 6);
 # - every row is one training, as far as it says, and no interval is given anywhere.
 #
-# ## 14 · The paper and we
+# ## 14 · What the paper reports and what we measured
 #
 # Section 6 has the verdicts. They do *not* say that the paper is wrong on Market-1501:
 # our backbone has a thirtieth of its weights, starts from nothing, and trains on
-# drawings for four minutes. Two kinds of loss together help at once. The LSTM's worth
-# hangs on the start, the schedule and the descriptor; that of fm against fc, on more
-# than the story told about it.
+# drawings for four minutes. Two kinds of loss together help at once. What the LSTM is
+# worth depends on the initial weights, the schedule and the descriptor. Whether fm or
+# fc is better depends on more than the paper's explanation says.
 #
 # All of it in one page, with charts, by `python -m dplib report`: `docs/evidence.md`.
 #

@@ -1,48 +1,122 @@
 """Typical mistakes in lesson 6's exercises, of the right shape and type."""
 
+_POOL = """
+def pool(query, boxes):
+    rows = []
+    for pid, camid in zip(query.pids, query.camids):
+        mine = {mask}
+        rows.append({one})
+    return {last}
+"""
+_MASK = "(boxes.pids == pid) & (boxes.camids == camid)"
+_MEAN = "boxes.features[mine].mean(0)"
+_ROWS = "F.normalize(torch.stack(rows))"
+
+_INTERVAL = """
+def interval(values, pids, drawn):
+    means = []
+    for people in drawn:
+        means.append({mean})
+    return np.quantile({of}, {at})
+"""
+_JOINED = "np.concatenate([values[pids == p] for p in people]).mean()"
+_BOTH = "[0.025, 0.975]"
+
 WRONG = {
     "6.1": [
-        # the share that steps up at rank k, not summed up to k
-        "def cmc_curve(r, n):\n"
-        "    first = [min(x) for x in r]\n"
-        "    return [first.count(k) / len(r) for k in range(1, n + 1)]",
-        # every match counts
-        "def cmc_curve(r, n):\n"
-        "    every = [x for ranks in r for x in ranks]\n"
-        "    return [sum(x <= k for x in every) / len(every) for k in range(1, n + 1)]",
-        # starts at rank 0
-        "def cmc_curve(r, n):\n"
-        "    return [sum(min(x) <= k for x in r) / len(r) for k in range(n)]",
+        # the mean of 1 / rank
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten() + 1\n"
+        "    return (1 / ranks).mean(), len(ranks) / ranks[-1]",
+        # the precision at every image
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten() + 1\n"
+        "    precision = right.cumsum(0) / torch.arange(1, len(right) + 1)\n"
+        "    return precision.mean(), len(ranks) / ranks[-1]",
+        # ranks from 0
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten()\n"
+        "    j = torch.arange(1, len(ranks) + 1)\n"
+        "    return (j / ranks).mean(), len(ranks) / ranks[-1]",
+        # the first match in place of the last
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten() + 1\n"
+        "    j = torch.arange(1, len(ranks) + 1)\n"
+        "    return (j / ranks).mean(), len(ranks) / ranks[0]",
+        # upside down
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten() + 1\n"
+        "    j = torch.arange(1, len(ranks) + 1)\n"
+        "    return (j / ranks).mean(), ranks[-1] / len(ranks)",
+        # in the other order
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten() + 1\n"
+        "    j = torch.arange(1, len(ranks) + 1)\n"
+        "    return len(ranks) / ranks[-1], (j / ranks).mean()",
     ],
     "6.2": [
-        # by steps
-        "def trapezoid_ap(r):\n"
-        "    return sum(j / x for j, x in enumerate(r, 1)) / len(r)",
-        # before rank 1 the precision is taken as 0
-        "def trapezoid_ap(r):\n"
-        "    pairs = [((j - 1) / max(x - 1, 1), j / x) for j, x in enumerate(r, 1)]\n"
-        "    return sum(a + b for a, b in pairs) / 2 / len(r)",
-        # j - 1 matches among r pictures, not r - 1
-        "def trapezoid_ap(r):\n"
-        "    j = range(1, len(r) + 1)\n"
-        "    pairs = [((i - 1) / x if x > 1 else 1, i / x) for i, x in zip(j, r)]\n"
-        "    return sum(a + b for a, b in pairs) / 2 / len(r)",
+        # right at rank k alone
+        "def cmc_of(right):\n    return right.double().mean(0)",
+        # every match counts
+        "def cmc_of(right):\n    return right.cumsum(1).double().mean(0)",
+        # along the queries
+        "def cmc_of(right):\n    return (right.cumsum(0) > 0).double().mean(0)",
+        # numbers, not shares
+        "def cmc_of(right):\n    return (right.cumsum(1) > 0).sum(0)",
+        # recall
+        "def cmc_of(right):\n"
+        "    found = right.cumsum(1) / right.sum(1, keepdim=True)\n"
+        "    return found.mean(0)",
     ],
     "6.3": ['answer = "a"', 'answer = "c"', 'answer = "d"'],
     "6.4": [
-        # not scaled to length 1 again
-        "def pool(q, b):\n"
-        "    both = zip(q.pids, q.camids)\n"
-        "    masks = [(b.pids == p) & (b.camids == c) for p, c in both]\n"
-        "    return torch.stack([b.features[m].mean(0) for m in masks])",
-        # the boxes of every camera
-        "def pool(q, b):\n"
-        "    rows = [b.features[b.pids == p].mean(0) for p in q.pids]\n"
-        "    return F.normalize(torch.stack(rows))",
-        # the largest value in place of the mean
-        "def pool(q, b):\n"
-        "    both = zip(q.pids, q.camids)\n"
-        "    masks = [(b.pids == p) & (b.camids == c) for p, c in both]\n"
-        "    return F.normalize(torch.stack([b.features[m].amax(0) for m in masks]))",
+        # each person weighs the same
+        _INTERVAL.format(
+            mean="np.mean([values[pids == p].mean() for p in people])",
+            of="means",
+            at=_BOTH,
+        ),
+        # each drawn person counts once
+        _INTERVAL.format(
+            mean="values[np.isin(pids, people)].mean()", of="means", at=_BOTH
+        ),
+        # the middle 90 %
+        _INTERVAL.format(mean=_JOINED, of="means", at="[0.05, 0.95]"),
+        # of the values, not of the means
+        _INTERVAL.format(mean=_JOINED, of="values", at=_BOTH),
+        # the smallest and the largest
+        _INTERVAL.format(mean=_JOINED, of="means", at="[0, 1]"),
+    ],
+    "6.5": [
+        # not scaled to length 1
+        _POOL.format(mask=_MASK, one=_MEAN, last="torch.stack(rows)"),
+        # the columns scaled
+        _POOL.format(mask=_MASK, one=_MEAN, last=_ROWS.replace("))", "), dim=0)")),
+        # every camera
+        _POOL.format(mask="boxes.pids == pid", one=_MEAN, last=_ROWS),
+        # everybody in the camera
+        _POOL.format(mask="boxes.camids == camid", one=_MEAN, last=_ROWS),
+        # the largest value
+        _POOL.format(mask=_MASK, one=_MEAN.replace("mean", "amax"), last=_ROWS),
+    ],
+    "6.6": [
+        # all k nearest
+        "def reciprocal(order, i, k):\n    return order[i, 1 : k + 1]",
+        # i itself too
+        "def reciprocal(order, i, k):\n"
+        "    near = order[i, : k + 1].tolist()\n"
+        "    return [j for j in near if i in order[j, : k + 1]]",
+        # one too short, as if i were not in front
+        "def reciprocal(order, i, k):\n"
+        "    near = order[i, :k].tolist()\n"
+        "    return [j for j in near if j != i and i in order[j, :k]]",
+        # from the other side alone
+        "def reciprocal(order, i, k):\n"
+        "    n = len(order)\n"
+        "    return [j for j in range(n) if j != i and i in order[j, 1 : k + 1]]",
+        # places in the list, not indices
+        "def reciprocal(order, i, k):\n"
+        "    places = range(1, k + 1)\n"
+        "    return [p for p in places if i in order[order[i, p], 1 : k + 1]]",
     ],
 }

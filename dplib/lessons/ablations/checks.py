@@ -30,7 +30,10 @@ def _by_person(answer: Callable[..., Any]) -> str | None:
     if got.shape != right.shape:
         return f"expected shape {right.shape}, seeds and people; yours {got.shape}"
     if np.allclose(got, -right):
-        return "the sign is turned: more less less, so that + says the first is better"
+        return (
+            "the sign is reversed: subtract `less` from `more`, so that a positive "
+            "value means the first variant is better"
+        )
     means = right / [2, 1, 3]
     if np.allclose(got, means):
         return (

@@ -1,4 +1,4 @@
-"""Figures of a measure over many queries: CMC, bootstrap draws, what ties do to it."""
+"""Figures of a measure over many queries: CMC, bootstrap draws, the effect of ties."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,16 @@ import torch
 from matplotlib.figure import Figure
 
 from dplib import DplibError
-from dplib.lessons.evaluation.figures import STYLES
-from dplib.plots import PALETTE
+from dplib.plots import PALETTE, Style
+
+# Neither right nor wrong, and no branch: colours without a meaning of their own
+SERIES = (
+    Style(PALETTE["black"], "-", "o"),
+    Style(PALETTE["grey"], "--", "s"),
+    Style(PALETTE["sky"], "-.", "D"),
+    Style(PALETTE["black"], ":", "^"),
+    Style(PALETTE["grey"], "-", "v"),
+)
 
 
 def cmc_curve(
@@ -22,16 +30,12 @@ def cmc_curve(
     named = dict(curves) if isinstance(curves, Mapping) else {"model": curves}
     fig = Figure((5.5, 3.4), layout="constrained")
     ax = fig.subplots()
-    colors = [PALETTE[c] for c in ("blue", "vermilion", "green", "purple", "orange")]
-    markers, styles = "osD^v", ("-", "--", "-.", ":")
     for i, (name, curve) in enumerate(named.items()):
         y = 100 * np.asarray(torch.as_tensor(curve, dtype=torch.float64))[:max_rank]
         ax.plot(
             np.arange(1, len(y) + 1),
             y,
-            color=colors[i % 5],
-            marker=markers[i % 5],
-            ls=styles[i % 4],
+            **SERIES[i % len(SERIES)].plot(),
             ms=4,
             label=f"{name}: rank-1 {y[0]:.1f} %",
         )
@@ -64,29 +68,30 @@ def bootstrap_draws(
     ax = fig.subplots()
     top = 0.0
     for i, (name, d) in enumerate(values.items()):
-        color, line = (("blue", "-"), ("vermilion", "--"), ("green", ":"))[i % 3]
+        style = SERIES[i % len(SERIES)]
         low, high = np.quantile(d, [(1 - level) / 2, (1 + level) / 2])
         label = f"{name}: {low:.1f} to {high:.1f} %"
         ax.hist(
             d,
             bins=bins.tolist(),
             histtype="step",
-            color=PALETTE[color],
-            ls=line,
+            color=style.color,
+            ls=style.line,
             lw=1.8,
             label=label,
         )
         top = max(top, np.histogram(d, bins)[0].max())
         values[name] = np.array([low, high])
     for i, (low, high) in enumerate(values.values()):
-        color = ("blue", "vermilion", "green")[i % 3]
         y = top * (1.08 + 0.08 * i)
-        ax.plot([low, high], [y, y], color=PALETTE[color], marker="|", ms=9, lw=2)
-    ax.axvline(100 * measured, color="black", lw=1, ls="-.", label="measured")
+        style = SERIES[i % len(SERIES)]
+        line = {"color": style.color, "ls": style.line}
+        ax.plot([low, high], [y, y], marker="|", ms=9, lw=2, **line)
+    ax.axvline(100 * measured, color="black", lw=1, ls=":", label="measured")
     ax.set(
-        title=f"{measure} over bootstrap draws; brackets: {100 * level:.0f} %",
+        title=f"{measure} in each bootstrap draw; brackets hold {100 * level:.0f} %",
         xlabel=f"{measure} (%)",
-        ylabel="draws",
+        ylabel="number of draws",
         ylim=(0, top * (1.12 + 0.08 * len(values))),
     )
     ax.legend(fontsize=8.5, loc="upper left", bbox_to_anchor=(1, 1))
@@ -104,22 +109,18 @@ def tie_curves(levels: Sequence[int], curves: Mapping[str, Sequence[float]]) -> 
             raise DplibError(f"{name}: {len(values)} values for {len(levels)} levels.")
     fig = Figure((6.5, 3.4), layout="constrained")
     ax = fig.subplots()
-    lines = ("-", "--", ":", "-.")
     for i, (name, values) in enumerate(curves.items()):
-        color, marker = STYLES[i % len(STYLES)]
         y = [100 * float(v) for v in values]
         ax.plot(
             range(len(levels)),
             y,
-            marker=marker,
-            color=PALETTE[color],
-            ls=lines[i % 4],
+            **SERIES[i % len(SERIES)].plot(),
             label=name,
         )
     ax.set_xticks(range(len(levels)), [f"{n:,}" for n in levels])
     ax.set(
-        title="The same descriptors, coarser and coarser distances",
-        xlabel="how many different values a distance can take",
+        title="The same descriptors with coarser and coarser distances",
+        xlabel="number of different values that a distance can take",
         ylabel="rank-1 (%)",
         ylim=(-3, 103),
     )

@@ -26,7 +26,13 @@ from dplib.samples import JUNK
 
 # Behind words that lie on a drawing
 PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
-STYLES = (("blue", "o"), ("vermilion", "s"), ("green", "D"), ("purple", "^"))
+MARKERS = "osD^"
+_HATCHED: dict[str, Any] = {
+    "facecolor": "#D9D9D9",
+    "edgecolor": "white",
+    "hatch": "//",
+    "lw": 0,
+}
 
 
 def _ranks(match_ranks: Any) -> list[int]:
@@ -153,7 +159,7 @@ def two_areas(match_ranks: Any, *, title: str = "") -> Figure:
     for j in range(n):
         x = np.array([j, j + 1]) / n
         steps.fill_between(x, [after[j]] * 2, color=PALETTE["sky"], lw=0)
-        slopes.fill_between(x, [before[j], after[j]], color=PALETTE["orange"], lw=0)
+        slopes.fill_between(x, [before[j], after[j]], **_HATCHED)
         for ax in (steps, slopes):
             style = {"color": "black", "lw": 1.2}
             ax.plot(x, [before[j], after[j]], marker="o", ms=4, ls="--", **style)
@@ -175,7 +181,7 @@ def two_areas(match_ranks: Any, *, title: str = "") -> Figure:
     handles, labels = steps.get_legend_handles_labels()
     patches = [
         Patch(color=PALETTE["sky"], label="area by steps"),
-        Patch(color=PALETTE["orange"], label="area by trapezoids"),
+        Patch(**_HATCHED, label="area by trapezoids"),
     ]
     handles += patches
     labels += [str(p.get_label()) for p in patches]
@@ -206,13 +212,12 @@ def match_ranks(
     fig = Figure((9.0, 1.35 + 0.42 * len(found)), layout="constrained")
     ax = fig.subplots()
     for y, (name, ranks) in enumerate(found.items()):
-        color, marker = STYLES[y % len(STYLES)]
         ax.axhline(y, color="#DDDDDD", lw=1, zorder=0)
         ax.plot(
             ranks,
             [y] * len(ranks),
-            marker,
-            color=PALETTE[color],
+            MARKERS[y % len(MARKERS)],
+            color=RIGHT,
             ms=8,
             mec="white",
             mew=0.8,
@@ -251,9 +256,10 @@ def reciprocal_neighbours(
 ) -> Figure:
     """Image i, its k nearest, and below each of these its own k nearest.
 
-    `images` [N]; `order` [N, N] holds for each image all others, nearest first, itself
-    in front; `right` [N] says who is a true match of i. A neighbour whose column holds
-    i (framed black) is reciprocal, ⇄; else the regard is one-sided, →.
+    `images` [N]; `order` [N, N] lists for each image all images, nearest first, which
+    begins with the image itself; `right` [N] says which are true matches of i. A
+    neighbour whose column holds i (framed black) is reciprocal, ⇄; the others are
+    one-sided, →.
     """
     n = len(images)
     if order.shape != (n, n) or len(right) != n or not 0 < k < n:
@@ -282,10 +288,11 @@ def reciprocal_neighbours(
             frame = PALETTE["black"] if other == i else None
             words = "query" if other == i else ""
             _show(axes[row, column], arrays[other], words, frame)
-    fig.suptitle(title or f"The {k} nearest, and their {k} nearest", fontsize=11)
+    words = f"The {k} nearest pictures of the query, and the {k} nearest of each"
+    fig.suptitle(title or words, fontsize=11)
     fig.supxlabel(
         "top row: the query's nearest (✓ right, ✗ wrong); below each: its nearest.\n"
-        "⇄ reciprocal: the query is in its column   → one-sided: it is not",
+        "⇄ reciprocal: the query stands in its column   → one-sided: it does not",
         fontsize=8.5,
     )
     return fig

@@ -5,7 +5,7 @@ import pytest
 import torch
 from drawn import texts
 
-from dplib import DplibError
+from dplib import DplibError, plots
 from dplib.lessons.evaluation import curves
 
 
@@ -33,3 +33,17 @@ def test_tie_curves_are_in_percent() -> None:
     assert first == [80, 100] and second == [80, 0]
     with pytest.raises(DplibError, match="<: 1 values for 2 levels"):
         curves.tie_curves([100, 1], {"<": [0.8]})
+
+
+def test_curves_have_no_colour_that_means_something_else() -> None:
+    """Right and wrong, and each branch, keep their colours for themselves."""
+    taken = {plots.RIGHT, plots.WRONG}
+    taken |= {style.color for name, style in plots.BRANCHES.items() if name != "all"}
+    drawn = [
+        curves.cmc_curve({str(i): [0.5, 1.0] for i in range(len(curves.SERIES))}),
+        curves.bootstrap_draws({"a": [0.4, 0.6], "b": [0.3, 0.7]}, 0.5),
+        curves.tie_curves([2, 1], {"<": [0.8, 1.0], "<=": [0.8, 0.0]}),
+    ]
+    for fig in drawn:
+        lines = fig.axes[0].get_lines()
+        assert lines and not taken & {str(line.get_color()) for line in lines}

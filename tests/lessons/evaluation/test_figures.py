@@ -58,6 +58,7 @@ def test_match_ranks_stand_at_their_ranks() -> None:
     fig = figures.match_ranks(rows, 80, chosen="b")
     (ax,) = fig.axes
     marks = [line for line in ax.get_lines() if line.get_marker() in ("o", "s")]
+    assert {line.get_color() for line in marks} == {plots.RIGHT}
     assert [list(line.get_xdata()) for line in marks] == [[1, 3], [2, 50]]
     assert ax.get_xscale() == "log" and ax.get_xlim()[1] >= 80
     names = [t.get_text() for t in ax.get_yticklabels()]

@@ -192,6 +192,8 @@ def _constants(value: object) -> Iterator[object]:
         yield from (value + 1, value - 1, 2 * value, -value, 0.0)
     elif isinstance(value, str) and "\\" in value:
         yield from _patterns(value)
+    elif isinstance(value, str) and len(value) < 5:  # letters that are the answer
+        yield from (value[:i] + value[i + 1 :] for i in range(len(value)))
 
 
 def _patterns(text: str) -> Iterator[str]:
@@ -218,9 +220,7 @@ def _patterns(text: str) -> Iterator[str]:
 def _subscripts(node: ast.Subscript) -> Iterator[ast.AST]:
     yield node.value
     if isinstance(node.slice, ast.Tuple):
-        yield from _other(
-            node, slice=[ast.Tuple(node.slice.elts[::-1], ast.Load())]
-        )
+        yield from _other(node, slice=[ast.Tuple(node.slice.elts[::-1], ast.Load())])
     if isinstance(node.slice, ast.Name | ast.Compare):
         yield from _other(node, slice=[ast.UnaryOp(ast.Invert(), node.slice)])
     if not isinstance(node.slice, ast.Slice | ast.Tuple | ast.Constant):
@@ -260,7 +260,9 @@ def _calls(node: ast.Call) -> Iterator[ast.AST]:
         yield owner
     elif node.args and not isinstance(node.args[0], ast.GeneratorExp | ast.Starred):
         yield node.args[0]
-    yield from _other(node, args=_one_less(node.args), keywords=_one_less(node.keywords))
+    yield from _other(
+        node, args=_one_less(node.args), keywords=_one_less(node.keywords)
+    )
     for i in range(len(node.args) - 1):
         a, b = node.args[i : i + 2]
         yield from _other(node, args=[[*node.args[:i], b, a, *node.args[i + 2 :]]])

@@ -37,11 +37,12 @@ _FEW = 12  # numbers that a message shows in full
 class Cause(str):
     """A sentence that names a mistake; `wrong` is the function that makes it.
 
-    `right`, `cases` and `mistakes` are what :func:`blame` was given: the tests try all
-    of them against each other.
+    `answer`, `right`, `cases` and `mistakes` are what :func:`blame` was given: the tests
+    try all of them against each other.
     """
 
     wrong: Function
+    answer: Function
     right: Function
     cases: list[tuple[Any, ...]]
     mistakes: Mapping[str, Function]
@@ -50,12 +51,13 @@ class Cause(str):
     def of(
         cls,
         words: str,
+        answer: Function,
         right: Function,
         cases: Iterable[tuple[Any, ...]],
         mistakes: Mapping[str, Function],
     ) -> Self:
         cause = cls(words)
-        cause.wrong, cause.right = mistakes[words], right
+        cause.wrong, cause.answer, cause.right = mistakes[words], answer, right
         cause.cases, cause.mistakes = list(cases), mistakes
         return cause
 
@@ -110,7 +112,7 @@ def blame(
 
     for sentence, wrong in (mistakes or {}).items():
         if makes(wrong):
-            return Cause.of(sentence, right, named.values(), mistakes or {})
+            return Cause.of(sentence, answer, right, named.values(), mistakes or {})
     return differs
 
 

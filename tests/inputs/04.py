@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-def points(rng: np.random.Generator, n: int) -> Tensor:
+def _points(rng: np.random.Generator, n: int) -> Tensor:
     """Descriptors; at times two are equal, and at times the numbers are large."""
     fm = torch.from_numpy(rng.normal(size=(n, rng.integers(1, 4)))).float()
     if rng.random() < 0.3:
@@ -15,22 +15,20 @@ def points(rng: np.random.Generator, n: int) -> Tensor:
     return fm * float(rng.choice([1, 1, 10]))
 
 
-def labels(rng: np.random.Generator, n: int) -> Tensor:
+def _labels(rng: np.random.Generator, n: int) -> Tensor:
     """Two or three pids, each at least twice, in any order."""
     few = np.concatenate([[0, 0, 1, 1], rng.integers(3 if n > 5 else 2, size=n - 4)])
     few[few == 2] = 2 if (few == 2).sum() > 1 else 1
     return torch.from_numpy(rng.permutation(few) + 3)
 
 
-def _distances(rng: np.random.Generator) -> tuple[Any, ...]:
-    n = int(rng.integers(4, 8))
-    d = torch.cdist(*[points(rng, n)] * 2)
-    return d, labels(rng, n)
-
-
 def _batch(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Distances, both masks and a margin."""
     n = int(rng.integers(4, 8))
-    return points(rng, n), labels(rng, n), float(rng.choice([0.1, 0.5, 2]))
+    distances, labels = torch.cdist(*[_points(rng, n)] * 2), _labels(rng, n)
+    same = labels[:, None] == labels
+    itself = torch.eye(n).bool()
+    return distances, same & ~itself, ~same, float(rng.choice([0.1, 0.5, 2]))
 
 
 def _with_slope(answer: Any, fm: Tensor) -> Any:
@@ -43,8 +41,9 @@ def _with_slope(answer: Any, fm: Tensor) -> Any:
 
 
 INPUTS = {
-    "4.1": lambda rng: (points(rng, int(rng.integers(1, 6))),),
-    "4.2": _distances,
+    "4.1": lambda rng: (_points(rng, int(rng.integers(1, 6))),),
+    "4.2": lambda rng: (_labels(rng, int(rng.integers(4, 9))),),
     "4.3": _batch,
+    "4.4": _batch,
 }
 RUN = {"4.1": _with_slope}

@@ -4,7 +4,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from dplib.model import Outputs
+
+
+def _outputs(rng: np.random.Generator) -> tuple[Any, ...]:
+    n = 2 * int(rng.integers(2, 5))
+    labels = torch.from_numpy(rng.permutation(np.arange(n) // 2))
+    fm, part, whole = torch.from_numpy(rng.normal(size=(3, n, 5)))
+    lambdas = rng.choice([0.0, 0.5, 1.0, 2.0], 3).tolist()
+    return Outputs(fm, part, whole), labels, lambdas, float(rng.uniform(0.1, 2))
 
 
 def _slopes(rng: np.random.Generator) -> tuple[Any, ...]:
@@ -25,11 +35,37 @@ def _schedule(rng: np.random.Generator) -> tuple[Any, ...]:
     return int(rng.integers(0, epochs + 1)), float(rng.uniform(1, 9)), start, epochs
 
 
-def _gradients(rng: np.random.Generator) -> tuple[Any, ...]:
-    shapes = [rng.integers(1, 4, rng.integers(1, 3)) for _ in range(rng.integers(1, 4))]
-    grads = [torch.from_numpy(rng.normal(size=s)) for s in shapes]
-    return grads, float(rng.uniform(0.1, 6))
+def _step(rng: np.random.Generator) -> tuple[Any, ...]:
+    x = torch.from_numpy(rng.normal(size=(4, 3))).float()
+    return int(rng.integers(99)), x, float(rng.uniform(0.01, 1)), rng.uniform(0.1, 9)
 
 
-INPUTS = {"5.1": _slopes, "5.2": _schedule, "5.3": _gradients}
-RUN = {"5.1": _through_losses}
+def _two_steps(answer: Any, seed: int, x: Tensor, lr: float, limit: float) -> Any:
+    """The norms, and the weights after each of two steps; one layer is not used."""
+    torch.manual_seed(seed)
+    net = nn.ModuleList([nn.Linear(3, 2), nn.Linear(2, 2), nn.Linear(2, 2)])
+    groups = [{"params": net[0].parameters()}, {"params": net[1:].parameters()}]
+    optimiser = torch.optim.SGD(groups, lr=7.0)
+    found = []
+    for rate in (lr, 2 * lr):
+        loss = net[1](net[0](x)).square().mean()
+        found.append(answer(net, optimiser, loss, rate, limit))
+        found += [w.detach().clone() for w in net.parameters()]
+    return found
+
+
+def _seeds(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Differences of both signs, none of them 0, nor their mean."""
+    n = int(rng.integers(1, 6))
+    baseline = rng.normal(size=n)
+    return (baseline + rng.normal(0.3, 1, n)).tolist(), baseline.tolist()
+
+
+INPUTS = {
+    "5.1": _outputs,
+    "5.2": _slopes,
+    "5.3": _schedule,
+    "5.4": _step,
+    "5.6": _seeds,
+}
+RUN = {"5.2": _through_losses, "5.4": _two_steps}

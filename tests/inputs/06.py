@@ -5,18 +5,23 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from dplib.descriptors import Descriptors
 
 
-def ranks(rng: np.random.Generator) -> list[int]:
-    """The ranks of one query's matches, in any order."""
-    return (1 + rng.permutation(9)[: rng.integers(1, 5)]).tolist()
+def _lists(rng: np.random.Generator, q: int) -> Tensor:
+    """q ranked lists, each with at least one match."""
+    right = torch.from_numpy(rng.random((q, rng.integers(1, 9))) < 0.3)
+    right[torch.arange(q), torch.from_numpy(rng.integers(right.shape[1], size=q))] = 1
+    return right
 
 
-def _queries(rng: np.random.Generator) -> tuple[Any, ...]:
-    found = [ranks(rng) for _ in range(rng.integers(1, 5))]
-    return found, int(rng.integers(1, 10))
+def _people(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Values of queries, whose they are, and some draws of people."""
+    pids = rng.choice([2, 5, 11], rng.integers(1, 8))
+    drawn = rng.choice(np.unique(pids), (rng.integers(1, 9), rng.integers(1, 5)))
+    return rng.random(len(pids)), pids, drawn
 
 
 def _boxes(rng: np.random.Generator) -> tuple[Any, ...]:
@@ -27,11 +32,26 @@ def _boxes(rng: np.random.Generator) -> tuple[Any, ...]:
     extra = rng.integers(0, 3, (2, 4))
     boxes = torch.from_numpy(np.concatenate([who[:, rows], extra], 1))
 
-    def unit(m: int) -> torch.Tensor:
+    def unit(m: int) -> Tensor:
         return F.normalize(torch.from_numpy(rng.normal(size=(m, c))))
 
     query = Descriptors(unit(n), *torch.from_numpy(who).unbind())
     return query, Descriptors(unit(boxes.shape[1]), *boxes.unbind())
 
 
-INPUTS = {"6.1": _queries, "6.2": lambda rng: (sorted(ranks(rng)),), "6.4": _boxes}
+def _order(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Points, each with the others in the order of their distance, itself first."""
+    n = int(rng.integers(3, 10))
+    points = rng.normal(size=(n, 2))
+    distances = np.linalg.norm(points[:, None] - points, axis=-1)
+    order = torch.from_numpy(distances.argsort(1))
+    return order, int(rng.integers(n)), int(rng.integers(1, n))
+
+
+INPUTS = {
+    "6.1": lambda rng: (_lists(rng, 1)[0],),
+    "6.2": lambda rng: (_lists(rng, int(rng.integers(1, 5))),),
+    "6.4": _people,
+    "6.5": _boxes,
+    "6.6": _order,
+}

@@ -35,7 +35,7 @@ def test_a_right_answer_has_no_mistake() -> None:
 def test_a_mistake_is_named_with_the_function_that_makes_it() -> None:
     said = blame(added, ap, CASES, MISTAKES)
     assert isinstance(said, Cause) and said == "AP is the mean"
-    assert said.wrong is added and said.right is ap
+    assert said.wrong is said.answer is added and said.right is ap
     assert said.cases == CASES and said.mistakes is MISTAKES
 
 

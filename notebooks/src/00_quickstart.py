@@ -6,9 +6,9 @@
 # %% [markdown]
 # # 0 · Quickstart: from drawn pedestrians to a ranked gallery
 #
-# In this lesson you train a Deep-Person model on your own machine and watch it find
-# people whom it has never seen. Afterwards you can compute the field's two headline
-# figures, rank-1 and mAP, and say what they must be compared with.
+# In this lesson you train a Deep-Person model and watch it find people whom it has
+# never seen. Afterwards you can compute the field's two headline figures, rank-1 and
+# mAP, and say what they must be compared with.
 #
 # **Objectives**
 #
@@ -19,7 +19,7 @@
 # - **O3** judge a result by its baselines, and work out what chance would score
 #   (exercise 0.4, predictions 0.p2 and 0.p3)
 # - **O4** break the evaluation protocol and explain what happens (exercise 0.5)
-# - **O5** train the model, and tell from its losses whether it learns (prediction 0.p1)
+# - **O5** train the model, and read its losses (prediction 0.p1)
 #
 # **Needs** Python and a little PyTorch; no GPU, no download.
 # **Time** 35 minutes to read, 40 for the exercises, under 4 minutes to run on two
@@ -27,8 +27,8 @@
 # **Paper** §1, §3.1 (figure 2), §4.2.
 # **Modules** `dplib.toymarket`, `dplib.training`, `dplib.evaluation`.
 #
-# Each exercise says how difficult it is (1 to 5) and how many minutes it takes. You
-# may skip any of them: no later cell depends on your answers.
+# Exercises state their difficulty (1 to 5) and the minutes they take. You may skip any
+# of them: no later cell depends on your answers.
 
 # %% tags=["setup"]
 
@@ -57,20 +57,19 @@ started = time.perf_counter()
 # ## 1 · What re-identification asks
 #
 # A child is lost in a shopping centre. One camera recorded her at the entrance; five
-# other cameras, whose views do not overlap, recorded everybody who passed. *In which
-# of their images does she appear?* Her image from the entrance is the **query**. All
-# the other images of the day form the **gallery**. The answer is the gallery, sorted by
-# how likely each image shows the same person. This task is called **person
+# others, whose views do not overlap, recorded everybody who passed. *In which of their
+# images does she appear?* Her image from the entrance is the **query**, all the other
+# images of the day form the **gallery**, and the answer is the gallery, sorted by how
+# likely each image shows the same person. This task is called **person
 # re-identification**, or re-ID.
 #
-# The difficulty is that nobody in the gallery was seen in training, so a network that
-# classifies *known* people does not help. What we train instead is a **descriptor**: a
-# function that turns an image into a vector, such that two images of one person give
-# nearby vectors and images of different people give distant ones. A query is then
-# answered by sorting distances.
+# Nobody in the gallery was seen in training, so a network that classifies *known*
+# people does not help. What we train is a **descriptor**: a function that turns an
+# image into a vector, such that images of one person give nearby vectors and images of
+# different people give distant ones. A query is then answered by sorting distances.
 #
 # The same program that finds a lost child can follow somebody who has done nothing
-# wrong, and the people in the real data sets were never asked; lesson 1 returns to
+# wrong, and the people in most real data sets were never asked; lesson 1 returns to
 # both. This course therefore draws its own pedestrians, so that nobody's privacy is at
 # stake and nothing has to be downloaded.
 #
@@ -88,13 +87,12 @@ pd.DataFrame(
 ).set_index("ToyMarket")
 
 # %% [markdown]
-# The people of the training set and those of the test set are different. Two pids are
-# special. Pid 0 marks **distractors**: passers-by whom no query asks for. They stay in
-# the gallery as wrong answers. Pid -1 marks boxes so badly cut that nobody can be
-# recognised in them; they are left out.
+# Training and test have different people. Two pids are special: 0 marks
+# **distractors**, passers-by whom no query asks for and who stay in the gallery as
+# wrong answers; -1 marks boxes so badly cut that nobody can be recognised in them.
 #
-# Each row below shows one person at different moments and in different cameras. Look
-# for what stays the same along a row, and for what the cameras change.
+# Each row below shows one person at different moments and in different cameras. What
+# stays the same along a row, and what do the cameras change?
 
 # %%
 people = sorted(data.labels)[:4]
@@ -109,10 +107,10 @@ plots.show(
 )
 
 # %% [markdown]
-# All clothes take their colours from one small set: one person wears white above blue,
-# another blue above white. *Which* colours an image holds tells us little; *where on
-# the body* they are tells us much. Deep-Person therefore reads a person as a sequence
-# of body parts, from head to foot.
+# All clothes share one small set of colours: one person wears white above blue, another
+# blue above white. *Which* colours an image holds tells us little; *where on the body*
+# they are tells us much. Deep-Person therefore reads a person as a sequence of body
+# parts, from head to foot.
 
 # %% [markdown]
 # ## 2 · The model, and its training
@@ -150,18 +148,18 @@ print("two images", tuple(images.shape), "→ fb", tuple(fb.shape))
 print("→ descriptors fm", tuple(fm.shape))
 
 # %% [markdown]
-# A classifier that guesses among $N_c$ training people (`num_ids`) has a loss of
-# $\ln N_c$, so a branch has learned nothing until its loss falls clearly below that
-# line. Which of the two identification losses will do so first: that of "BgI", which
-# sees the whole image, or that of "BpI", which reads the parts?
+# A classifier that guesses among $N_c$ training people (`num_ids`) has a loss of $\ln
+# N_c$, so a branch has learned nothing until its loss falls clearly below that line. #
+# Which identification loss will do so first, that of "BgI" (the whole image) or that of
+# "BpI" (the parts)?
 
 # %% tags=["nbval-check-output"]
 predict("0.p1", ...)
 
 # %% [markdown]
-# The next cell trains the network, which takes about two minutes on two cores. **Go on
-# reading while it runs**: section 3 does not need the result. You may stop the training
-# with the ■ button. It saves what it has, and continues when you run the cell again.
+# The next cell trains the network, in about two minutes on two cores. **Go on reading
+# while it runs.** You may stop it with the ■ button: it saves what it has, and
+# continues when you run the cell again.
 
 # %%
 live = plots.Live()
@@ -181,9 +179,9 @@ plots.show(
 )
 
 # %% [markdown]
-# All three losses fall, so all three branches learn. That is not a matter of course:
-# lesson 3 shows a version of BpI that stays on the dotted line. We say that a loss has
-# left the line once its running mean over 50 iterations is below 90 % of $\ln N_c$:
+# That every branch learns is not a matter of course: lesson 3 shows a version of BpI
+# that stays on the dotted line. We say that a loss has left the line once its running
+# mean over 50 iterations is below 90 % of $\ln N_c$:
 
 
 # %%
@@ -201,20 +199,25 @@ print("iterations until the loss leaves guessing:", left)
 reveal("0.p1", first)
 
 # %% [markdown]
-# One run is one run. Section 7 looks at other seeds before it draws a conclusion.
+# Section 7 looks at other seeds.
 
 # %% [markdown]
 # ## 3 · How a ranking is scored
 #
 # We now score one ranking by hand. The query shows pid 7 in camera 1, and the gallery
 # has seven images:
-#
-# | image | 0 | 1 | 2 | 3 | 4 | 5 | 6 |
-# |---|---|---|---|---|---|---|---|
-# | pid | 7 | 5 | -1 | 7 | 0 | 3 | 7 |
-# | camera | 3 | 1 | 3 | 1 | 3 | 2 | 2 |
-# | distance to the query | 0.9 | 0.6 | 0.5 | 0.1 | 0.7 | 0.3 | 0.4 |
-#
+
+# %% tags=["nbval-check-output"]
+pids = torch.tensor([7, 5, -1, 7, 0, 3, 7])
+cameras = torch.tensor([3, 1, 3, 1, 3, 2, 2])
+distance = torch.tensor([0.9, 0.6, 0.5, 0.1, 0.7, 0.3, 0.4])
+rows = [pids.tolist(), cameras.tolist(), distance.tolist()]
+frame = pd.DataFrame(
+    rows, index=["pid", "camera", "distance to the query"], dtype=object
+)
+frame.map("{:.3g}".format).rename_axis(columns="image")
+
+# %% [markdown]
 # Not every image counts. Market-1501's protocol leaves out two kinds, as if they were
 # not in the gallery, and calls both of them **junk**:
 #
@@ -226,9 +229,6 @@ reveal("0.p1", first)
 # Junk takes no rank. Sorted by distance, the other five images take the ranks 1 to 5:
 
 # %%
-pids = torch.tensor([7, 5, -1, 7, 0, 3, 7])
-cameras = torch.tensor([3, 1, 3, 1, 3, 2, 2])
-distance = torch.tensor([0.9, 0.6, 0.5, 0.1, 0.7, 0.3, 0.4])
 plots.show(
     evaluation_figures.ranking_strip((7, 1), pids, cameras, distance),
     alt="""Seven gallery images, nearest first, for a query of pid 7 in camera 1. Pid 7
@@ -255,7 +255,7 @@ plots.show(
 # where $r_j$ is the rank of the $j$-th match. Here AP = (1/2 + 2/5)/2 = 0.45. The mean
 # of AP over all queries is called **mAP**.
 #
-# Now you write all of it: first the two measures, then the list itself.
+# Now you write it: first the two measures, then the list itself.
 
 # %% [markdown]
 # ### Exercise 0.1 · rank-1 (difficulty 1, 5 minutes)
@@ -348,10 +348,9 @@ check("0.3", match_ranks)
 # </details>
 
 # %% [markdown]
-# From here on we use `dplib`'s evaluation, which does the same for all queries at
-# once. It computes the distances itself, from descriptors. To check it against our
-# arithmetic, we give each image a descriptor of a single number, its distance to the
-# query, which stands at 0:
+# From here on we use `dplib`'s evaluation, which starts from descriptors and handles
+# all queries at once. To check it against our arithmetic, we give each image a
+# descriptor of a single number, its distance to the query, which stands at 0:
 
 # %% tags=["nbval-check-output"]
 query = descriptors.Descriptors(torch.zeros(1, 1), torch.tensor([7]), torch.tensor([1]))
@@ -366,17 +365,16 @@ print(
 # %% [markdown]
 # ## 4 · Baselines: what is a good result?
 #
-# Is a rank-1 of 40 % good? That depends on the gallery. Before we look at our trained
-# network, we score three systems that have learned nothing:
+# Is a rank-1 of 40 % good? That depends on the gallery. So we first score three systems
+# that have learned nothing:
 #
 # - **chance**: descriptors of random numbers;
-# - **colour histogram**: the colours in eight horizontal stripes, counted in the middle
-#   columns only, where the person is;
+# - **colour histogram**: the colours in eight horizontal stripes of the image;
 # - **untrained net**: our network with its initial random weights.
 #
-# Chance needs no experiment. If the order is random, every image that counts is equally
-# likely to be first, so a query with 3 true matches among 12 images that count has a
-# right first image with probability 3/12.
+# Chance needs no experiment. In a random order every image that counts is equally
+# likely to be first, so a query with 3 true matches among 12 such images has a right
+# first image with probability 3/12.
 
 # %% [markdown]
 # ### Exercise 0.4 · what chance scores (difficulty 2, 5 minutes)
@@ -407,7 +405,7 @@ check("0.4", chance_rank_one)
 # </details>
 
 # %% [markdown]
-# Now the experiments. What rank-1, in percent, will the **colour histogram** reach?
+# What rank-1, in percent, will the **colour histogram** reach?
 
 # %% tags=["nbval-check-output"]
 predict("0.p2", ...)
@@ -462,11 +460,11 @@ reveal("0.p3", round(100 * result.rank1, 1), within=5, unit="%")
 table(results)
 
 # %% [markdown]
-# All four had the same images and the same protocol. The difference between the last
-# row and the others was learned, from *other* people than those it is tested on.
+# All four saw the same images under the same protocol. What sets the last row apart was
+# learned, from *other* people than those in the test.
 #
-# Does the first row agree with your formula? The number of images that count differs
-# from query to query, because each has its own same-camera junk:
+# Does the first row agree with your formula? Each query has its own same-camera junk,
+# so the number of images that count differs:
 
 # %%
 own = Counter((s.pid, s.camid) for s in data.gallery)
@@ -484,9 +482,8 @@ Markdown(
 # %% [markdown]
 # ## 5 · Look at the rankings
 #
-# Figures hide what a system does. Here are the first images that each system finds for
-# one and the same query. ✓ marks a true match, ✗ another person; junk is greyed and
-# takes no rank.
+# Here are the first images that each system finds for one and the same query. ✓ marks a
+# true match, ✗ another person; junk is greyed and takes no rank.
 
 # %%
 place = int(result.ap.argsort()[len(result.ap) // 2])  # a query of median AP
@@ -494,15 +491,14 @@ fig, words = figures.same_query(results, place, data.query, data.gallery)
 plots.show(fig, alt=words)
 
 # %% [markdown]
-# Now choose queries yourself, and start with the worst ones. What do the wrong images
-# have in common with the query? Is the person occluded, blurred or cut badly?
+# Now choose queries yourself, the worst ones first. What do the wrong images have in
+# common with the query?
 
 # %%
 widgets.ranked_gallery(result, data.query, data.gallery)
 
 # %% [markdown]
-# The same view for readers without a running kernel, for four queries from the best AP
-# to the worst:
+# Four queries, from the best AP to the worst, for readers without a running kernel:
 
 # %%
 by_ap = result.ap.argsort(descending=True)
@@ -520,9 +516,9 @@ plots.show(
 # %% [markdown]
 # ## 6 · Break the protocol
 #
-# Why are images from the query's own camera left out? Let us count them. The rule looks
-# for gallery images with the query's pid *and* camera, so it never applies if we
-# pretend that every query comes from camera 0, which does not exist:
+# Why are images of the query's person from the query's own camera left out? We include
+# them, and see what happens. The rule never applies if we pretend that every query
+# comes from camera 0, which does not exist:
 
 # %%
 broken = query._replace(camids=torch.zeros_like(query.camids))
@@ -535,11 +531,10 @@ print(f"without the camera rule  rank-1 {without_rule.rank1:.1%}")
 #
 # The descriptors are the same, yet rank-1 is much higher. Which explanation is right?
 #
-# - **a** The badly cut boxes (pid -1) are ranked now, and many of them show the query's
-#   person.
+# - **a** Badly cut boxes (pid -1) are ranked now, and many show the query's person.
 # - **b** Images of the query's person in the query's camera are ranked now. They share
-#   light, background and often pose with the query, so they come first.
-# - **c** Each query is now found in the gallery itself, at distance 0.
+#   light, background and often pose with the query.
+# - **c** Each query now finds itself in the gallery, at distance 0.
 # - **d** Fewer images are ranked now, so the right ones move up.
 
 # %% tags=["exercise:0.5", "nbval-check-output"]
@@ -561,8 +556,7 @@ check("0.5", answer)
 # </details>
 
 # %% [markdown]
-# We can verify the explanation. For each query, where does the nearest image that
-# counts come from?
+# To verify the explanation, we look at the first image of every query:
 
 # %%
 nearest = [without_rule.ranked(i, k=20) for i in range(len(data.query))]
@@ -578,11 +572,11 @@ Markdown(
 # %% [markdown]
 # ## 7 · How far can you trust these digits?
 #
-# The random numbers of this lesson come from seed 0, so a second run on the same
+# All random numbers of this lesson come from seed 0, so a second run on the same
 # machine repeats every digit. Another processor, or another number of threads, adds up
-# the same numbers in another order; the rounding differs in the last bit, and after
-# thousands of iterations the weights are different ones. The table shows recorded runs
-# of this lesson beside yours: three seeds, and seed 0 with one and with two threads.
+# the same numbers in another order. The rounding then differs in the last bit, and
+# after thousands of iterations so do the weights. Recorded runs of this lesson, beside
+# yours:
 
 # %%
 path = files("dplib") / "assets/records/quickstart.json"
@@ -611,20 +605,19 @@ Markdown(
 )
 
 # %% [markdown]
-# The README's figures are those of another run of this lesson, so they differ from the
-# ones above for this reason. Differences between *methods* need several seeds, and an
-# interval over the people in the test; lessons 6 and 7 show how to compute them. From
-# lesson 2 on, the course uses a network that was trained ten times as long
-# (`checkpoints.load("toy")`), so its figures are higher than yours.
+# The README's figures differ from those above for the same reason. A claim about two
+# *methods* needs several seeds, and an interval over the people in the test; lessons 6
+# and 7 show how to compute them. The network that ships with the course
+# (`checkpoints.load("toy")`) was trained ten times as long, so it scores higher.
 
 # %% [markdown]
 # ## 8 · What the paper reports, and what comes next
 #
 # On Market-1501 the paper reports a rank-1 of 92.31 % and an mAP of 79.58 %, with a
-# ResNet-50 that starts from ImageNet weights, images of 256 × 128 pixels and 751
-# training people. Ours is a far smaller network that starts from random weights and
-# sees drawn people. The two results must not be compared. The same code runs the
-# paper's recipe: `presets.get("paper")` in place of `presets.get("toy")`, and a GPU.
+# ResNet-50 that starts from ImageNet weights and images of 256 × 128 pixels. Ours is a
+# far smaller network that starts from random weights and sees drawn people, so the two
+# results must not be compared. The same code runs the paper's recipe on a GPU, with
+# `presets.get("paper")`.
 
 # %% tags=["nbval-check-output"]
 with torch.device("meta"):  # no memory, no weights: only their shapes
@@ -634,22 +627,21 @@ for name, net in (("toy", untrained), ("paper", paper)):
     print(f"{name:6} backbone: {millions:5.1f} million weights")
 
 # %% [markdown]
-# You have trained a re-ID model, scored it with measures that you wrote yourself, and
-# seen where it fails. The next lessons open its parts:
+# You have trained a re-ID model, written the measures that score it, and seen where it
+# fails. The next lessons open its parts:
 #
 # | lesson | the question it answers |
 # |---|---|
 # | 1 · data preparation | What goes into a batch, and whose images are these? |
-# | 2 · part sequences | How does a feature map become a sequence of body parts? |
-# | 3 · BLSTM branch | What does an LSTM add, and why can this branch fail to learn? |
+# | 2 · part sequences | What does one row of the feature map see? |
+# | 3 · BLSTM branch | What does an LSTM add, and why can it fail to learn? |
 # | 4 · batch-hard triplet | Which images of a batch teach the most? |
-# | 5 · training | How do three losses train one network, and how does it go wrong? |
-# | 6 · evaluation | How sure are rank-1 and mAP, and can a ranking be repaired? |
+# | 5 · training | How do three losses train one network? |
+# | 6 · evaluation | How sure are rank-1 and mAP? |
 # | 7 · ablations | Which of the paper's claims hold up? |
 #
-# The code of this lesson is in `dplib/training.py` and `dplib/evaluation.py`; each can
-# be read in one sitting. The schedule was chosen on held-out *training* people
-# (`tools/choose_toy_preset.py`).
+# The code is in `dplib/training.py` and `dplib/evaluation.py`, each short enough for
+# one sitting.
 
 
 # %% tags=["nbval-check-output"]

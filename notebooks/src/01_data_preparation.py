@@ -95,8 +95,7 @@ print(fields("0002_c1s1_000451_03.jpg"))
 print(fields("-1_c3s2_014800_01.jpg"))
 
 # %% [markdown]
-# Nothing more is needed to read a data set. Image by image, the result equals that of
-# `dplib`:
+# This is all it takes to read a data set. Image by image, the result equals `dplib`'s:
 
 
 # %% tags=["nbval-check-output"]
@@ -193,8 +192,8 @@ pd.DataFrame(
 # %% [markdown]
 # ## 3 · Which images count
 #
-# While a person walks past a camera, that camera takes several nearly identical images.
-# Finding those proves nothing. Therefore, **a gallery image with the query's pid and
+# A person who walks past a camera appears in several nearly identical images. Finding
+# those proves nothing. Therefore, **a gallery image with the query's pid and
 # the query's camera does not count for that query**. Images of *other* people in the
 # query's camera do count: they are wrong answers.
 #
@@ -300,7 +299,7 @@ plots.show(
 # right. The model should be invariant to both. The order from head to foot is kept,
 # which lesson 2 relies on. At test time, an image is only resized and normalised.
 #
-# The interesting step is the box. Let the image have height $h$ and width $w$, let $a$
+# Let the image have height $h$ and width $w$, let $a$
 # be the area as a share of the image, and $r$ the ratio height/width. The box then has
 #
 # $$\text{height} = \sqrt{a\,r\,h\,w}, \qquad \text{width} = \sqrt{a\,h\,w/r},$$
@@ -415,7 +414,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Here is one training image on its way through all four steps:
+# One training image on its way through all four steps:
 
 # %% tags=["nbval-check-output"]
 images = transforms.decode(data.train[:64], (128, 64), progress=False)
@@ -444,15 +443,14 @@ torch.testing.assert_close(mine, transforms.normalise(images), atol=1e-5, rtol=1
 print("equal:", tuple(mine.shape), mine.dtype)
 
 # %% [markdown]
-# Now choose area, shape and place yourself. When is the head cut off? Which
-# combinations do not fit? At which area would *you* no longer recognise the person?
+# Now choose area, shape and place yourself. When is the head cut off? Which boxes do
+# not fit? At which area would *you* no longer recognise the person?
 
 # %%
 widgets.crop_explorer(images[::8])
 
 # %% [markdown]
-# The same view for readers without a running kernel, for boxes in the middle of the
-# image:
+# For readers without a running kernel, boxes in the middle of the image:
 
 # %%
 plots.show(

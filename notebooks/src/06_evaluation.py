@@ -69,13 +69,14 @@ plots.show(
 )
 
 # %% [markdown]
-# Before anything is ranked, the protocol settles which images count:
+# Before anything is ranked, the protocol settles which images count. It leaves out two
+# kinds, and calls both of them **junk**:
 #
-# - An image of the query's own pid from the query's own **camera** is left out, for
-#   this query only. Finding it would prove nothing.
-# - **Junk** (pid −1) is left out for every query. It is a box in which nobody can be
-#   judged.
-# - A **distractor** (pid 0) is a passer-by. It counts, and it is always wrong.
+# - for this query only, images of the query's own pid from the query's own camera.
+#   Finding them would prove nothing;
+# - for every query, boxes with pid −1, in which nobody can be judged.
+#
+# **Distractors** (pid 0) are passers-by. They count, and they are always wrong.
 #
 # Six images remain. Three of them are *true matches*. All measures follow from the
 # **ranks of the true matches**, $r_1 < r_2 < \dots < r_M$; here $M = 3$ and the ranks
@@ -83,8 +84,9 @@ plots.show(
 #
 # $$\mathrm{AP} = \frac{1}{M} \sum_{j=1}^{M} \frac{j}{r_j}, \qquad
 # \mathrm{INP} = \frac{M}{r_M}, \qquad
-# \mathrm{CMC}(k) = \begin{cases} 1 & \text{if } r_1 \le k \\ 0 & \text{otherwise.}
-# \end{cases}$$
+# \mathrm{CMC}(k) = [\, r_1 \le k \,].$$
+#
+# The bracket is 1 if the condition holds, and 0 otherwise.
 #
 # - **AP** (average precision) depends on *every* match. At the $j$-th match, $r_j$
 #   images have been seen and $j$ of them were right, so the precision is $j / r_j$. AP
@@ -198,7 +200,7 @@ gallery = descriptors.extract(net, data.gallery, progress=False)
 shapes = {"images": [len(query.pids), len(gallery.pids)]}
 shapes["people"] = [len(x.pids[x.pids > 0].unique()) for x in (query, gallery)]
 shapes["distractors"] = [int((x.pids == 0).sum()) for x in (query, gallery)]
-shapes["junk"] = [int((x.pids == JUNK).sum()) for x in (query, gallery)]
+shapes["boxes with pid -1"] = [int((x.pids == JUNK).sum()) for x in (query, gallery)]
 shapes["values each"] = [x.features.shape[1] for x in (query, gallery)]
 pd.DataFrame(shapes, index=["query", "gallery"])
 
@@ -365,8 +367,7 @@ plots.show(
 
 # %% [markdown]
 # With rounded distances the truth lies between the two curves. Only the lower one
-# cannot flatter the model. (It need not fall steadily, because the steps between the
-# values happen to fall in better or worse places.)
+# cannot flatter the model.
 
 # %% [markdown]
 # ## 4 · How far can a result be trusted?
@@ -499,10 +500,16 @@ def change(new, old):
     return resampling.difference(totals[None], queries)
 
 
-def in_words(difference):
-    """The difference, and whether its interval leaves the sign open."""
-    clear = difference.low > 0 or difference.high < 0
-    return f"{difference} points, {'which excludes 0' if clear else 'which includes 0'}"
+# %%
+def clear(d):
+    """Whether the interval of a difference excludes 0."""
+    return d.low > 0 or d.high < 0
+
+
+def in_words(d):
+    """A difference, its interval, and whether this leaves the sign open."""
+    about = f"{d.low:+.1f} to {d.high:+.1f}, which {'ex' if clear(d) else 'in'}cludes 0"
+    return f"{d.value:+.1f} points (95 % interval {about})"
 
 
 # %% [markdown]
@@ -517,8 +524,8 @@ def in_words(difference):
 # - **Rule of AP.** We use steps, as the authors' program does. Market-1501's own
 #   program uses trapezoids, which take the mean of the precision at a match and just
 #   before it (see *Further*). The paper does not say.
-# - **Junk, own camera.** Both are left out, as Market-1501's protocol demands. A slip
-#   in the code would count them.
+# - **Junk.** Both kinds are left out, as Market-1501's protocol demands. A slip in the
+#   code would count them.
 # - **Ties** count against the model (section 3).
 #
 # The first two are made inside `descriptors.extract`. Written out, they are:
@@ -568,7 +575,7 @@ nowhere = query._replace(camids=torch.zeros_like(query.camids))
 without = {
     "no mirror image": described(views["toy"], mirror=False),
     "no normalisation": described(views["toy"], unit=False),
-    "junk counts as wrong": evaluation.evaluate(query, junk_wrong),
+    "pid -1 counts as wrong": evaluation.evaluate(query, junk_wrong),
     "own camera counts": evaluation.evaluate(nowhere, gallery),
 }
 values = {"as in this lesson": (result.per_query("rank1"), result.ap)}
@@ -624,20 +631,20 @@ for name, checkpoint in variants.items():
     views[name] = [two_views(other, samples) for samples in (data.query, data.gallery)]
 
 # %%
-rows, mirror, length = {}, [], []
+rows, by_mirror, by_length = {}, [], []
 for name, both in views.items():
     full = described(both)
-    mirror.append(change(full.ap, described(both, mirror=False).ap))
-    length.append(change(full.ap, described(both, unit=False).ap))
+    by_mirror.append(change(full.ap, described(both, mirror=False).ap))
+    by_length.append(change(full.ap, described(both, unit=False).ap))
     rows[name] = {
         "mAP (%)": f"{100 * full.map:.1f}",
-        "gain by the mirror image": str(mirror[-1]),
-        "gain by normalisation": str(length[-1]),
+        "gain by the mirror image": str(by_mirror[-1]),
+        "gain by normalisation": str(by_length[-1]),
     }
 pd.DataFrame.from_dict(rows, orient="index")
 
 # %%
-spans = [f"{min(d).value:+.1f} to {max(d).value:+.1f}" for d in (mirror, length)]
+spans = [f"{min(d).value:+.1f} to {max(d).value:+.1f}" for d in (by_mirror, by_length)]
 display(
     Markdown(
         f"For these {len(rows)} nets the mirror image adds {spans[0]} points of mAP, "
@@ -808,21 +815,23 @@ for k in (6, 20):
 pd.DataFrame.from_dict(rows, orient="index").round(1)
 
 # %% [markdown]
-# One query as an example, with its six nearest images and the six nearest of each:
+# An example, chosen because the idea works perfectly in it: three of the six nearest
+# images are right, and exactly these three are reciprocal.
 
 # %%
-paths = [s.path for s in (*data.query, *samples)]
-right = (who == query.pids[468]).tolist()
 near, both_ways = mutual(order, 6)
-fig = figures.reciprocal_neighbours(paths, order, 468, 6, right)
-good = who[near[468]] == query.pids[468]
-agree = int((both_ways[468] == good).sum())
+same = who[near] == query.pids[:, None]
+perfect = (same == both_ways).all(1) & (same.sum(1) == 3)
+example = int(perfect.nonzero()[0])
+paths = [s.path for s in (*data.query, *samples)]
+right = (who == query.pids[example]).tolist()
+fig = figures.reciprocal_neighbours(paths, order, example, 6, right)
 plots.show(
     fig,
-    alt=f"""A query and its six nearest images, and below each its own six nearest.
-    {int(good.sum())} of the six show the query's person, and
-    {int(both_ways[468].sum())} have the query in their column. The two agree for
-    {agree} of the six.""",
+    alt=f"""Query {example} and its six nearest images, and below each its own six
+    nearest. The right ones are the neighbours number
+    {(same[example].nonzero().flatten() + 1).tolist()}, and these alone have the query
+    in their column.""",
 )
 
 # %% [markdown]
@@ -903,9 +912,9 @@ for name, both in views.items():
     features = [F.normalize((plain + mirrored) / 2) for plain, mirrored in both]
     new_query = query._replace(features=features[0])
     new_gallery = clean._replace(features=features[1][gallery.pids != JUNK])
-    closer = reranking.k_reciprocal(new_query, new_gallery)
+    moved = reranking.k_reciprocal(new_query, new_gallery)
     found[name] = evaluation.evaluate(new_query, new_gallery)
-    again[name] = evaluation.evaluate(new_query, new_gallery, distances=closer)
+    again[name] = evaluation.evaluate(new_query, new_gallery, distances=moved)
 
 # %% [markdown]
 # Choose a variant and a query, and tick *re-ranked*. Of the orders (by the AP of the
@@ -918,8 +927,8 @@ from dplib.lessons.evaluation import widgets
 widgets.ranking_explorer(found, data.query, samples, reranked=again)
 
 # %% [markdown]
-# The same view without a kernel, for the query whose AP falls most, and for the example
-# of section 7:
+# The same view without a kernel, for the query whose AP rises most, and for the one
+# whose AP falls most:
 
 
 # %%
@@ -936,15 +945,16 @@ def ranks_in_words(i):
 
 
 # %%
+gain = again["toy"].ap - found["toy"].ap
+helped, harmed = int(gain.argmax()), int(gain.argmin())
 plots.show(
-    marks(468),
+    marks(helped),
     alt=f"""Five rows of marks on a logarithmic axis of ranks: the true matches of query
-    468 for four nets, and for the net toy after re-ranking. They are
-    {ranks_in_words(468)}.""",
+    {helped} for four nets, and for the net toy after re-ranking. They are
+    {ranks_in_words(helped)}.""",
 )
 
 # %%
-harmed = int((again["toy"].ap - found["toy"].ap).argmin())
 stages = found["toy"], again["toy"]
 lists = [plots.ranked_row(r, harmed, data.query, samples) for r in stages]
 plots.show(
@@ -971,16 +981,18 @@ table
 # from row to row.
 
 # %%
-changes = {
-    name: [change(r.per_query(m), result.per_query(m)) for m in ("rank1", "map")]
-    for name, r in ours.items()
-    if name != "single query"
-}
-text = [
-    f"- **{name}**: rank-1 changes by {in_words(rank)}, mAP by {in_words(mean)}."
-    for name, (rank, mean) in changes.items()
-]
-display(Markdown("\n".join(text)))
+sure, unsure = [], []
+for name in ("multiple query", "re-ranked"):
+    for i, measure in enumerate(("rank-1", "mAP")):
+        difference = change(values[name][i], values["single query"][i])
+        kind = sure if clear(difference) else unsure
+        kind.append(f"{measure} ({name})")
+display(
+    Markdown(
+        f"The interval excludes 0 for: {', '.join(sure)}. It includes 0, so that the "
+        f"sign of the change is open, for: {', '.join(unsure) or 'none'}."
+    )
+)
 
 # %% [markdown]
 # In the paper the multiple query adds 2.17 points of rank-1 and 5.51 of mAP, and
@@ -1028,7 +1040,7 @@ print("queries with less AP by steps than by trapezoids:", below.item())
 # then averaged over the $k_2$ nearest.
 
 # %%
-one = Descriptors(*(x[468:469] for x in query))
+one = Descriptors(*(x[example : example + 1] for x in query))
 near = torch.cdist(one.features, clean.features)[0].argsort()[:29]
 few = Descriptors(*(x[near] for x in clean))
 thirty = torch.cat([one.features, few.features])  # [30, D]
@@ -1086,9 +1098,8 @@ print("equal to dplib for", mine.shape[1], "images")
 # same?
 
 # %% tags=["nbval-check-output"]
-together = reranking.k_reciprocal(query, clean)
 alone = reranking.k_reciprocal(one, clean)[0]
-print("the same distances:", torch.equal(alone, together[468]))
+print("the same distances:", torch.equal(alone, closer[example]))
 
 # %%
 chosen = torch.arange(0, len(query.pids), 50)

@@ -13,7 +13,8 @@ def _fb(rng: np.random.Generator) -> tuple[Any, ...]:
 
 def _layers(rng: np.random.Generator) -> tuple[Any, ...]:
     n = rng.integers(5)
-    return ([(int(k), int(s)) for k, s in zip(*rng.integers(1, 5, (2, n)))],)
+    sizes = zip(*rng.integers(1, 5, (2, n)), rng.integers(0, 4, n), strict=True)
+    return ([tuple(map(int, size)) for size in sizes],)
 
 
 def _net(rng: np.random.Generator) -> tuple[Any, ...]:
@@ -23,4 +24,10 @@ def _net(rng: np.random.Generator) -> tuple[Any, ...]:
     return net, torch.randn(3, h, w), int(rng.integers(h // 2))
 
 
-INPUTS = {"2.1": _fb, "2.2": _layers, "2.3": _net}
+def _moved(rng: np.random.Generator) -> tuple[Any, ...]:
+    n, h, c = rng.integers(1, [4, 9, 4])
+    a, b = torch.from_numpy(rng.normal(size=(2, n, h, c)))
+    return a, b, int(rng.integers(1 - h, h))
+
+
+INPUTS = {"2.1": _fb, "2.2": _layers, "2.3": _net, "2.4": _moved}

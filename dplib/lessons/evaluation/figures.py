@@ -288,7 +288,7 @@ def reciprocal_neighbours(
             frame = PALETTE["black"] if other == i else None
             words = "query" if other == i else ""
             _show(axes[row, column], arrays[other], words, frame)
-    words = f"The {k} nearest pictures of the query, and the {k} nearest of each"
+    words = f"The {k} nearest images of the query, and the {k} nearest of each"
     fig.suptitle(title or words, fontsize=11)
     fig.supxlabel(
         "top row: the query's nearest (✓ right, ✗ wrong); below each: its nearest.\n"

@@ -114,7 +114,7 @@ def test_crop_areas_names_the_mean() -> None:
     mean = 100 * (boxes[:, 2] * boxes[:, 3]).mean() / (256 * 128)
     fig = figures.crop_areas(boxes, (256, 128))
     assert f"their mean: {mean:.1f}" in texts(fig)
-    assert "middle of 64…100: 82" in texts(fig) and "Area of 500 boxes" in texts(fig)
+    assert "middle of 64…100: 82" in texts(fig) and "Areas of 500 boxes" in texts(fig)
     counted = sum(p.get_height() for p in fig.axes[1].patches)
     assert counted == 500, "every box is in the histogram"
 
@@ -128,11 +128,11 @@ def test_gallery_roles_follow_the_protocol(tmp_path: Path) -> None:
     titles = [ax.get_title() for ax in fig.axes]
     assert titles == [
         "query\npid 7, c2",
-        "own camera\npid 7, c2",
+        "junk: own cam.\npid 7, c2",
         "✓ right\npid 7, c5",
         "✗ wrong\npid 4, c2",
         "✗ wrong\npid 0, c2",
-        "junk\npid -1, c2",
+        "junk: bad box\npid -1, c2",
     ]
 
 
@@ -157,8 +157,22 @@ def test_crop_statistics_of_the_shipped_record() -> None:
             assert f"{share:.0f}" in words.split("\n")
     broken = deepcopy(record)
     del broken["toymarket"]["sharpness"]
-    with pytest.raises(DplibError, match="no sharpness for toymarket"):
-        figures.crop_statistics(broken)
+    for use in (figures.crop_statistics, figures.statistics_in_words):
+        with pytest.raises(DplibError, match="no sharpness for toymarket"):
+            use(broken)
+
+
+def test_crop_statistics_in_words_have_the_numbers_of_the_record() -> None:
+    record = json.loads(RECORD.read_text("utf-8"))
+    upper, lower = figures.statistics_in_words(record).split("Lower row")
+    toy, market = record["toymarket"], record["market1501"]
+    for m in figures.MEASURES:
+        medians = (
+            f"{toy[m]['median']:.3g} in ToyMarket against {market[m]['median']:.3g}"
+        )
+        assert f"{m} {medians} in Market-1501" in upper
+        shares = [r[m]["explained by camera"] for r in (toy, market)]
+        assert f"{m} {shares[0]:.0%} in ToyMarket against {shares[1]:.0%} in" in lower
 
 
 def test_the_record_is_of_the_published_set() -> None:

@@ -37,7 +37,7 @@ _FEW = 12  # numbers that a message shows in full
 class Cause(str):
     """A sentence that names a mistake; `wrong` is the function that makes it.
 
-    `answer`, `right`, `cases` and `mistakes` are what :func:`blame` was given: the tests
+    `answer`, `right`, `cases` and `mistakes` are what :func:`blame` was given: tests
     try all of them against each other.
     """
 

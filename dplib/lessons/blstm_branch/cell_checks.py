@@ -163,7 +163,14 @@ def _adding(row: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 def _some_cell(seed: int, inputs: int, units: int) -> Cell:
     w, r, b = _arguments(seed, 1, inputs, units)[3:]
-    return lambda row, h, c: _lstm_cell(row, h, c, w, r, b)
+
+    def lstm_cell(row: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        # states of another shape than [N, U] stop here, as they do in nn.LSTMCell
+        together = torch.cat([row, torch.cat([h, c], 1)[:, : h.shape[1]]], 1)
+        row, h = together.split([row.shape[1], h.shape[1]], 1)
+        return _lstm_cell(row, h, c, w, r, b)
+
+    return lstm_cell
 
 
 @exercise("3.2", praise="Two passes, each with a state of its own.")

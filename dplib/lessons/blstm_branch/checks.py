@@ -253,22 +253,22 @@ def _cover(
 
 @exercise("3.5", praise="A test that needs nothing but forward passes.")
 def _depends(answer: Callable[..., Any]) -> str | None:
-    # the second image alone has anything in row 2: whoever looks at one image misses it
-    s = torch.tensor([[[1.0], [0.0], [2.0]], [[1.0], [3.0], [2.0]]])  # [2, 3, 1]
-    wide = torch.tensor([[[1.0, 2.0], [3.0, 1.0]], [[2.0, 0.0], [1.0, 1.0]]])
+    # row 2 is 0 in the first image and row 3 in the second: one image alone misses them
+    s = torch.tensor([[[-1.0], [0.0], [2.0]], [[-1.0], [3.0], [0.0]]])  # [2, 3, 1]
+    wide = torch.tensor([[[1.0, 2.0], [3.0, 1.0]], [[-2.0, 0.0], [1.0, 1.0]]])
     return blame(
         answer,
         right=_cover,
         cases={
             "a context that adds up the rows read so far": (_sum_so_far, s),
-            "a context in which a row meets the row below it": (_from_below, s + 1),
-            "rows that are judged alone": (_alone, s + 1),
+            "a context in which a row meets the row below it": (_from_below, s + 2),
+            "rows that are judged alone": (_alone, s + 2),
             "two rows of two channels, judged alone,": (_alone, wide),
             "a context in which one of two units changes by a millionth": (
                 _faint,
-                s + 1,
+                s + 2,
             ),
-            "a context whose outputs change by less than a millionth": (_tiny, s + 1),
+            "a context whose outputs change by less than a millionth": (_tiny, s + 2),
         },
         mistakes={
             "outputs and rows have changed places: [t, k] is output t and row k": (

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import functools
 import io
+import itertools
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from mutants import Mutant, Steps, limited, mutants
 from solutions import Exercise, parts_of
 
 from dplib.lessons import checks
-from dplib.lessons.causes import numbers, same
+from dplib.lessons.causes import Cause, numbers, same
 
 ROOT = Path(__file__).parents[1]
 SOURCES = tool.sources(ROOT)
@@ -84,6 +85,7 @@ class Desk:
         checks._load(id.split(".")[0])
         found = inputs_of(source)
         self.run: Callable[..., Any] = found.get("RUN", {}).get(id, _call)
+        self.blamed: Callable[..., Any] = found.get("BLAMED", {}).get(id, _call)
         self.inputs = list(_inputs(found, id))
 
     def judge(self, code: str) -> Said:
@@ -113,12 +115,17 @@ class Desk:
             text = checks._verdict(heard, praise, answer)
         return Said(text, given[-1], answer)
 
-    def outcome(self, answer: Any, arguments: tuple[Any, ...]) -> Outcome:
+    def outcome(
+        self,
+        answer: Any,
+        arguments: tuple[Any, ...],
+        run: Callable[..., Any] | None = None,
+    ) -> Outcome:
         self.steps.reset()
         torch.manual_seed(0)
         try:
             with _quiet():
-                return "gives", self.run(answer, *copy.deepcopy(arguments))
+                return "gives", (run or self.run)(answer, *copy.deepcopy(arguments))
         except Exception as e:
             return "raises", type(e).__name__
 
@@ -133,18 +140,37 @@ class Desk:
             assert kind == "gives", f"{self.id}: {value} for {arguments}"
         return found
 
-    def compare(self, answer: Any, other: Any = None) -> tuple[str, bool]:
-        """The first input for which two answers differ, and whether only in numbers.
-
-        Without another answer `answer` is compared with the solution.
-        """
+    def compare(self, answer: Any) -> tuple[str, bool]:
+        """The first input for which an answer differs, and whether only in numbers."""
         for arguments, want in zip(self.inputs, self.wanted, strict=True):
-            if other is not None:
-                want = self.outcome(other, arguments)
             got = self.outcome(answer, arguments)
             if not alike(got, want):
                 return f"for {arguments} {got}, not {want}", _same_form(got, want)
         return "", True
+
+    def unlike(self, cause: Cause) -> str:
+        """An input for which the answer is not what the mistake would have made it."""
+        for arguments in self.inputs:
+            got, want = (
+                self.outcome(function, arguments, self.blamed)
+                for function in (cause.answer, cause.wrong)
+            )
+            if not alike(got, want):
+                return f"for {arguments} {got}, not {want}"
+        return ""
+
+    def doubles(self, cause: Cause) -> list[str]:
+        """Mistakes that no case of the check tells from another, or from none."""
+        functions = {"right": cause.right, **cause.mistakes}
+        results = {
+            words: [self.outcome(made, case, _call) for case in cause.cases]
+            for words, made in functions.items()
+        }
+        return [
+            f"{a} = {b}"
+            for (a, x), (b, y) in itertools.combinations(results.items(), 2)
+            if all(alike(*pair) for pair in zip(x, y, strict=True))
+        ]
 
     def trial(self, mutant: Mutant) -> Trial:
         said = self.judge(mutant.code)
@@ -163,6 +189,12 @@ def trials(source: Path, id: str) -> list[Trial]:
     """All mutants of the solution of an exercise, tried."""
     place = desk(source, id)
     return [place.trial(mutant) for mutant in mutants(place.parts.solution)]
+
+
+def wrong_answers(source: Path) -> dict[str, list[str]]:
+    """The typical mistakes in tests/wrong_answers: exercise → code."""
+    path = ROOT / "tests/wrong_answers" / f"{source.name[:2]}.py"
+    return runpy.run_path(str(path))["WRONG"] if path.is_file() else {}
 
 
 @functools.cache

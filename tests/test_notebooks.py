@@ -4,7 +4,6 @@ import ast
 import contextlib
 import io
 import re
-import runpy
 import symtable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import build_notebooks as tool
 import lesson_stats
 import nbformat
 import pytest
+from answers import wrong_answers
 from lesson_stats import alt_texts, code_cells, prose
 from solutions import ids_of, parts_of, tags
 
@@ -216,11 +216,6 @@ def exercises(stub: str = "") -> list[Any]:
                 continue
             found += [pytest.param(source, id, id=id) for id in ids_of(cell)]
     return found
-
-
-def wrong_answers(source: Path) -> dict[str, list[str]]:
-    path = ROOT / "tests/wrong_answers" / f"{source.name[:2]}.py"
-    return runpy.run_path(str(path))["WRONG"] if path.is_file() else {}
 
 
 def verdict(before: str, answer: str, call: str) -> str:

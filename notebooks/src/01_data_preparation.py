@@ -682,12 +682,12 @@ print(f"{rows['authors'][3] / rows['paper'][3]:.2f} times as many batches an epo
 # informs them, but nobody can decline and still cross the square.
 #
 # **A withdrawn data set.** DukeMTMC, from which the paper's DukeMTMC-reID was cut, was
-# filmed in March 2014 by eight cameras on the campus of Duke University. Its authors
-# took it down in 2019. As their university explained, the study had been approved for a
-# defined indoor space and for giving the data to researchers on request; it was filmed
-# outdoors, with posted notices, and published on an open website. The professor who led
-# it apologised publicly. By then at least 175 further papers had used it (Duke's
-# student newspaper, *The Chronicle*, June 2019), and many people held copies.
+# filmed in March 2014 by eight cameras on the campus of Duke University. Its website
+# was taken down in April 2019. As the university explained, the study had been approved
+# for a defined indoor space and for giving the data to researchers on request; it was
+# filmed outdoors, with posted notices, and published on an open website. The professor
+# who led it apologised publicly. By then at least 175 further papers had used it
+# (Duke's student newspaper, *The Chronicle*, June 2019), and many people held copies.
 #
 # The paper's results on DukeMTMC-reID can therefore be quoted, but nobody who respects
 # the withdrawal can check them, and the copies that still circulate are no permission.

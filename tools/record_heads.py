@@ -64,7 +64,7 @@ EXPERIMENTS = {
         },
     ),
     "one branch": Experiment(
-        *(40, 200, 5),
+        *(40, 100, 5),
         {
             **{f"BpI {k}": (k, "bn", {}) for k in ("linear", "centred", "scaled")},
             **{f"BgI {k}": ("bn", k, {}) for k in ("linear", "centred", "scaled")},
@@ -78,9 +78,9 @@ EXPERIMENTS = {
         },
     ),
     "600 people": Experiment(
-        600, 3000, 25, same("linear", "centred", "scaled", "bn"), stop=True
+        600, 1600, 25, same("linear", "centred", "scaled", "bn"), stop=True
     ),
-    "600 people, authors": Experiment(600, 4500, 25, AUTHORS, stop=True),
+    "600 people, authors": Experiment(600, 2400, 25, AUTHORS, stop=True),
 }
 
 

@@ -548,6 +548,9 @@ labels = [*(f"S_{t}" for t in range(1, 9)), "fm"]
 (100 * pd.DataFrame(changes, index=labels).T).round(0).astype(int)
 
 # %%
+widgets.shift_explorer(net, [1, 2, 3, 4, 9, 10, 11, 12])
+
+# %%
 right, one, two = (v.rows.mean() for v in shown[1:])
 plots.show(
     figures.shifts(shown, title="The same person, moved in the box"),
@@ -556,9 +559,6 @@ plots.show(
     the rows change by {right:.0%} to the right, {one:.0%} and {two:.0%} downwards. The
     dashed line of fm stays far to the left of most bars.""",
 )
-
-# %%
-widgets.shift_explorer(net, [1, 2, 3, 4, 9, 10, 11, 12])
 
 # %% [markdown]
 # A move to the side changes the rows less, because the mean over the columns hides most
@@ -728,9 +728,9 @@ check("2.5", answer)
 # answer = "b"
 # ```
 # If too much of the people were cut off, or if the features were wrong, no way of
-# comparing could repair it; but the third curve stays high. All that is missing is the
-# knowledge of *which row holds what*. The paper hopes that an LSTM along the rows
-# supplies it (§3.2). Lesson 3 tests that hope.
+# comparing could repair it; but the third curve stays far above the second. All that is
+# missing is the knowledge of *which row holds what*. The paper hopes that an LSTM along
+# the rows supplies it (§3.2). Lesson 3 tests that hope.
 # </details>
 
 # %% [markdown]

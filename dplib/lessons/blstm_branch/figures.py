@@ -338,7 +338,8 @@ def wake_curves(
         ax.grid(alpha=0.3)
     for ax in list(grid.flat)[len(runs) :]:
         ax.set_axis_off()
-    fig.supxlabel("iteration", fontsize=9)
+    for ax in grid[-1]:
+        ax.set_xlabel("iteration", fontsize=9)
     fig.supylabel(f"loss (nats; cut off above {1.25 * chance:.1f})", fontsize=9)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)

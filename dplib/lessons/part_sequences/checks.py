@@ -343,10 +343,10 @@ choice(
     "2.5",
     {
         "a": "if too little were left of the people, comparing row t with row t + k "
-        "could not find them either, but the third curve stays high",
+        "could not find them either, but the third curve stays far above the second",
         "b": None,
         "c": "wrong features could not be repaired by comparing other rows, but the "
-        "third curve stays high",
+        "third curve stays far above the second",
         "d": "1 × W pooling averages over the width and keeps the height; that is why "
         "a shift to the side changes the rows little",
     },

@@ -119,72 +119,76 @@ BUGS: dict[str, Bug] = {
     "healthy, seed 2": Bug("nothing", "as seed 0", "none", seed=2),
     "squared distances": Bug(
         "the triplet loss compares squared distances, with the same margin",
-        "BtR's loss and the gradient's norm start four times too high; later hardly a "
-        "sign is left",
+        "BtR's loss and the gradient's norm start four times too high; later hardly "
+        "any sign of the bug is left",
         "take the root (clamped) before the margin is added",
         training=lambda: patch.object(losses, "pairwise_distances", squared),
     ),
     "one image a person": Bug(
         "each pid's K images in a batch are one image, K times",
-        "positives are crops of one picture: soon hardly a triplet is active; the "
-        "other two losses fall more slowly, and people are not found elsewhere",
-        "K different images of each pid, from several cameras",
+        "the positives are crops of one picture, so that soon hardly any triplet is "
+        "active; the other two losses fall more slowly, and the result on other "
+        "pictures is poor",
+        "draw K different images of each pid, from several cameras",
         training=lambda: patch.object(training, "PKSampler", OneImage),
     ),
     "shuffled labels": Bug(
         "images and pids were put together in the wrong order",
-        "there is nothing to learn but the single pictures by heart: both "
-        "identification losses hardly leave guessing, every triplet stays active",
-        "read image and pid from one record; look at a batch before training",
+        "nothing can be learned except each picture by heart: both identification "
+        "losses hardly leave the level of guessing, and every triplet stays active",
+        "keep image and pid in one record, and look at a batch before training",
         data=shuffled,
     ),
     "statistics at training only": Bug(
         "test images are not normalised with ImageNet's mean and standard deviation",
         "the curves are those of the healthy run with the same seed, number for "
-        "number; the result is not",
-        "one function for both, as transforms.normalise",
+        "number, but the result is worse",
+        "use one function for training and test, such as transforms.normalise",
         testing=lambda: patch.object(
             descriptors.transforms, "normalise", no_statistics
         ),
     ),
     "flipped sign": Bug(
         "the triplet loss pulls negatives near and pushes positives away",
-        "BtR's loss is near 0 from the first step and rises: wrong people are "
-        "farther than right ones, and that is all it asks; the others fall slowly",
+        "BtR's loss is near 0 from the first step, because the hardest positive is "
+        "farther away than the hardest negative in an untrained net, and the flipped "
+        "loss asks for nothing else; it rises when the identification losses pull "
+        "each person's pictures together, and these losses fall slowly",
         "margin + positive - negative",
         training=lambda: patch.object(losses, "batch_hard_triplet", flipped),
     ),
     "last stride 2": Bug(
         "the backbone's last stage halves the map: 4 rows by 2 columns, not 8 by 4",
-        "BpI is behind every healthy run; the other losses end as low, the result is "
-        "as good. The shape of fb tells",
+        "BpI is behind every healthy run, while the other losses end as low and the "
+        "result is as good; the shape of fb shows the bug",
         "last_stride=1 at 128 x 64 pixels; print fb.shape",
         settings={"last_stride": 2},
     ),
     "frozen BatchNorm": Bug(
         "BatchNorm stays in eval mode while the net trains from random weights",
-        "all stands still: BtR at the margin, both identification losses at guessing, "
-        "tiny gradients",
-        "model.train() after every evaluation",
+        "nothing moves: BtR stays at the margin and both identification losses at "
+        "guessing, with tiny gradients",
+        "call model.train() after every evaluation",
         training=lambda: patch.object(DeepPerson, "train", train_but_for_batchnorm),
     ),
     "learning rate x 30": Bug(
         "a learning rate of 0.045 where 0.0015 was meant",
-        "the identification losses leap above guessing at first, BtR falls to the "
-        "margin and stays",
-        "the recipe's rate; a warm-up helps large ones",
+        "the identification losses jump above guessing at first, and BtR falls to the "
+        "margin and stays there",
+        "use the recipe's rate; a warm-up helps with large rates",
         settings={"lr": 0.045},
     ),
     "gradients never zeroed": Bug(
-        "nobody calls optimiser.zero_grad(): each step adds to all before it",
-        "the gradient's norm sits at the clipping limit, 50, from first to last; BpI "
-        "gets worse than guessing",
-        "zero_grad before each backward",
+        "nobody calls optimiser.zero_grad(), so that each gradient is added to all "
+        "earlier ones",
+        "the gradient's norm is at the clipping limit, 50, from start to end, and BpI "
+        "becomes worse than guessing",
+        "call zero_grad before each backward",
         training=lambda: patch.object(torch.optim.Adam, "zero_grad", keep_gradients),
     ),
     "linear head": Bug(
         "the identification heads have no BatchNorm before the classifier",
-        "both identification losses stay at guessing, BtR sinks to the margin: no "
+        "both identification losses stay at guessing and BtR falls to the margin: no "
         "branch wakes the others",
         'head="bn"',
         settings={"head": "linear"},

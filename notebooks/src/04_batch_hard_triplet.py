@@ -45,13 +45,13 @@ from dplib import (
     transforms,
 )
 from dplib.evidence import resampling
-from dplib.sampling import PKSampler
 
 # %%
 from dplib.lessons import architecture
 from dplib.lessons.batch_hard_triplet import figures
 from dplib.lessons.batch_hard_triplet.mining import FlatEmbedding, Settings, mine
 from dplib.lessons.checks import check, predict, reveal
+from dplib.sampling import PKSampler
 
 # %%
 plots.show(
@@ -86,8 +86,9 @@ plots.show(
 # %% tags=["nbval-check-output"]
 points = torch.tensor([[0.0, 0], [3, 0], [3, 4], [0, 4], [6, 0], [6, 4]])
 pids = torch.tensor([7, 7, 3, 3, 5, 5])
-coordinates = dict(zip(["coordinate 1", "coordinate 2"], points.T.tolist(), strict=True))
-pd.DataFrame({"pid": pids.tolist(), **coordinates}).rename_axis("picture")
+table = pd.DataFrame(points.numpy(), columns=["coordinate 1", "coordinate 2"])
+table.insert(0, "pid", pids.numpy())
+table.rename_axis("picture")
 
 # %%
 plots.show(
@@ -670,7 +671,7 @@ tight = {
 # %%
 histories = {name: [h for _, h in runs] for name, runs in tight.items()}
 plots.show(
-    figures.runs(histories, title="dim = 2, three seeds"),
+    figures.runs(histories, title="dim = 2: mean and range of three seeds"),
     alt="""Two panels over 300 steps with two numbers for each picture. With batch-hard
     and with squared distances the loss of equation 1 falls to just above the dashed
     margin and stays there, with all triplets active. With batch-all it first rises and
@@ -686,7 +687,8 @@ def ends(runs):
     found = {"spread": spread}
     for key in ("loss", "active"):
         found[key] = [np.mean(history[key][-50:]) for _, history in runs]
-    return {k: f"{np.mean(v):.2f} ({min(v):.2f} to {max(v):.2f})" for k, v in found.items()}
+    words = "{:.2f} ({:.2f} to {:.2f})"
+    return {k: words.format(np.mean(v), min(v), max(v)) for k, v in found.items()}
 
 
 last = {name: [h["loss"][-50:] for _, h in runs] for name, runs in tight.items()}
@@ -785,10 +787,11 @@ for name in ("batch-hard", "squared"):
 assert max(widths["squared"]) < 0.5 * min(widths["batch-hard"])
 ratio = np.mean(widths["batch-hard"]) / np.mean(widths["squared"])
 Markdown(
-    f"With squared distances the embedding is {ratio:.1f} times as narrow as with "
-    "batch-hard after 300 steps, and on every seed less than half as wide. That agrees "
-    "with their report. (A margin of 0.5 between squares asks for another distance than "
-    "one between distances does, so part of the difference in width is not collapse.)"
+    f"After 300 steps the embedding with batch-hard is {ratio:.1f} times as wide as "
+    "the one with squared distances, and at least twice as wide on every seed. That "
+    "agrees with their report. (A margin of 0.5 between squares asks for other "
+    "distances than a margin of 0.5 between distances, so not all of the difference is "
+    "collapse.)"
 )
 
 # %% [markdown]
@@ -816,7 +819,7 @@ reveal("4.p3", round(100 * active["batch-hard"]), within=10, unit="%")
 assert max(active, key=active.get) == "squared"
 histories = {name: [h for _, h in runs] for name, runs in wide.items()}
 plots.show(
-    figures.runs(histories, title="dim = 64, three seeds"),
+    figures.runs(histories, title="dim = 64: mean and range of three seeds"),
     alt="""Two panels over 600 steps with 64 numbers for each picture. The loss of
     equation 1 falls from about 1 to below the margin for all four ways of training, and
     the share of active batch-hard triplets falls with it. With squared distances both
@@ -831,7 +834,11 @@ plots.show(
 rows = {}
 for name, runs in wide.items():
     with torch.inference_mode():
-        seen = [(net(x), y) for s, (net, _) in enumerate(runs) for x, y in batches(20, s)]
+        seen = [
+            (net(x), y)
+            for seed, (net, _) in enumerate(runs)
+            for x, y in batches(20, 10 + seed)
+        ]
     hardest = [losses.batch_hard_triplet(*pair).active.item() for pair in seen]
     every = [(all_triplets(*pair) > 0).float().mean().item() for pair in seen]
     rows[name] = {"of the hardest": f"{np.mean(hardest):.0%}"}
@@ -900,12 +907,11 @@ table
 # batch-hard; where it excludes 0, they do, for this input and this length of training.
 
 # %%
-hard, soft = (gain(tested[n], baseline) for n in ("batch-hard", "soft margin"))
-assert hard.low > 0 and soft.low > 0
-better = gain(tested["soft margin"], tested["batch-hard"])
+assert all(gain(found, baseline).low > 0 for found in tested.values())
+learned = gain(tested["batch-hard"], baseline)
 Markdown(
-    f"Batch-hard gains {hard} points of mAP over the histograms. The soft margin is "
-    f"{better} points above batch-hard: {better.verdict}."
+    f"Batch-hard gains {learned} points of mAP over the histograms, and each of its "
+    "variants gains more than 0 beyond doubt."
 )
 
 # %% [markdown]

@@ -36,7 +36,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from IPython.display import Markdown
 from torch.nn.utils import clip_grad_norm_
 
@@ -52,13 +51,13 @@ from dplib import (
     training,
     transforms,
 )
-from dplib.model import Outputs
-from dplib.sampling import PKSampler
 
 # %%
 from dplib.lessons import architecture
 from dplib.lessons.checks import check, predict, reveal
 from dplib.lessons.training import branchgrads, figures, recorded
+from dplib.model import Outputs
+from dplib.sampling import PKSampler
 
 # %%
 plots.show(architecture.figure("training"), alt=architecture.alt("training"))
@@ -151,7 +150,8 @@ parts = [BTR, BPI, BGI]
 total = torch.stack(parts).sum()
 theirs = losses.deep_person_loss(net(x), y, toy.loss_weights, toy.margin)
 torch.testing.assert_close(total, theirs.total)
-pd.Series({"BtR": BTR.item(), "BpI": BPI.item(), "BgI": BGI.item()}, name="loss").round(2)
+values = {"BtR": BTR.item(), "BpI": BPI.item(), "BgI": BGI.item()}
+pd.Series(values, name="loss").round(2).to_frame()
 
 # %% [markdown]
 # Both cross-entropies stand near $\ln 80 = 4.38$ **nats**, the loss of guessing among
@@ -165,7 +165,8 @@ pd.Series({"BtR": BTR.item(), "BpI": BPI.item(), "BgI": BGI.item()}, name="loss"
 # of the gradients. So we look at the three gradients: how *long* is each, and do they
 # *agree*? Agreement is measured by the **cosine** between two gradients. It is 1 if
 # they point in the same direction, -1 if they point in opposite directions, and 0 if
-# they are at right angles, so that a small step along one changes nothing for the other.
+# they are at right angles, so that a small step along one changes nothing for the
+# other.
 #
 # First an $f_b$ of two numbers, with three losses made up for the purpose:
 
@@ -239,9 +240,10 @@ reveal("5.p1", round(cosine[0, 1].item(), 1), within=0.15)
 others = f"{cosine[0, 2]:.2f} (BtR, BgI) and {cosine[1, 2]:.2f} (BpI, BgI)"
 Markdown(
     f"The cosine of BtR and BpI is {cosine[0, 1]:.2f}; the other two are {others}. "
-    f"These are small because $f_b$ of the batch has {fb.numel():,} numbers: in so many "
-    "dimensions two directions that have nothing to do with each other are nearly at "
-    "right angles. (By chance a cosine is of the size $1/\\sqrt{n}$ in $n$ dimensions.)"
+    f"These are small because $f_b$ of the batch has {fb.numel():,} numbers: in so "
+    "many dimensions two directions that have nothing to do with each other are nearly "
+    "at right angles. (By chance a cosine is of the size $1/\\sqrt{n}$ in $n$ "
+    "dimensions.)"
 )
 
 # %% [markdown]
@@ -259,7 +261,8 @@ per_epoch = nc // paper.p
 seen = per_epoch * paper.p * paper.k
 print(f"{per_epoch} batches an epoch, {paper.epochs * per_epoch:,} in all")
 print(f"{seen:,} of {pictures:,} pictures an epoch, {seen / pictures:.0%}")
-print(f"{paper.epochs} epochs are {paper.epochs * seen / pictures:.0f} of the usual kind")
+usual = paper.epochs * seen / pictures
+print(f"{paper.epochs} epochs are {usual:.0f} of the usual kind")
 
 # %% [markdown]
 # Keep this in mind when you compare "150 epochs" with another paper's 60. Our own run
@@ -269,7 +272,8 @@ print(f"{paper.epochs} epochs are {paper.epochs * seen / pictures:.0f} of the us
 # **The learning rate** stays at $\mathrm{lr}$ up to epoch $s$ (`decay_start`) and then
 # falls exponentially to a thousandth of it in epoch $E$ (`epochs`):
 #
-# $$\mathrm{lr}(e) = \mathrm{lr} \cdot 0.001^{(e - s) / (E - s)} \qquad\text{for } e > s$$
+# $$\mathrm{lr}(e) = \mathrm{lr} \cdot 0.001^{(e - s) / (E - s)}
+# \qquad\text{for } e > s$$
 #
 # The paper has $s = 100$ and $E = 150$. It took the form from TriNet, an earlier net
 # with the triplet loss alone. With $\mathrm{lr} = 1$, $s = 100$ and $E = 150$ the rate
@@ -380,7 +384,8 @@ torch.testing.assert_close(before.item(), 13.0)
 torch.testing.assert_close(
     [w.grad for w in weights], [torch.tensor([1.5, 2.0]), torch.tensor([6.0])]
 )
-print(f"{before:g} long before, {torch.cat([w.grad for w in weights]).norm():.1f} after")
+after = torch.cat([w.grad for w in weights]).norm()
+print(f"{before:g} long before, {after:g} after")
 
 # %% [markdown]
 # The paper clips but does not say at which length. Our limit (`clip_norm`) is 50. In
@@ -420,9 +425,10 @@ def three_losses(net, x, y, preset):
 
 
 # %% [markdown]
-# One **iteration**: crop and mirror the pictures, forward, backward, clip, set the rate,
-# step. (`jolt` is 1; section 7 will use it to plant an accident.) The crops follow from
-# (seed, epoch, batch), so that they, too, are the same whenever they are made.
+# One **iteration**: crop and mirror the pictures, forward, backward, clip, set the
+# rate, step. (`jolt` is 1; section 7 will use it to plant an accident.) The crops
+# follow from (seed, epoch, batch), so that they, too, are the same whenever they are
+# made.
 
 
 # %%
@@ -519,7 +525,8 @@ print(f"{len(mine)} iterations, {len(names)} numbers each: equal to the last dig
 # ## 6 · Read the curves
 
 # %%
-start, end = (np.mean([row["total"] for row in part]) for part in (theirs[:10], theirs[-10:]))
+sums = [row["total"] for row in theirs]
+start, end = np.mean(sums[:10]), np.mean(sums[-10:])
 assert end < start and all(row["active"] > 0.5 for row in whole.history)
 plots.show(
     figures.live_curves(whole.history, NC, toy, rank1),
@@ -553,7 +560,8 @@ reveal("5.p2", round(100 * clipped / len(whole.history)), within=1, unit="%")
 # %%
 five = recorded.load()
 counts = five.values("lambdas", "all λ = 1", "clipped").astype(int)
-Markdown(f"Results: {five}.<br>Clipped iterations: {', '.join(map(str, counts))} of 100.")
+words = ", ".join(map(str, counts))
+Markdown(f"Results: {five}.<br>Clipped iterations of 100, seed by seed: {words}.")
 
 # %% [markdown]
 # The limit acts at the very start, if at all. Section 7 returns to it. First the
@@ -592,9 +600,9 @@ ratios = pulls["norms"][:, -1, :1] / pulls["norms"][:, -1, 1:]
 words = [f"{r.mean():.2f} ({r.min():.2f} to {r.max():.2f})" for r in ratios.T]
 now = branchgrads.at_fb(copy.deepcopy(whole.model).train(), x, y).norms
 Markdown(
-    f"BtR's gradient is {words[0]} times as long as that of BpI and {words[1]} times as "
-    f"long as that of BgI (mean and range of five seeds). In the net that you have just "
-    f"trained, the factors are {now[0] / now[1]:.2f} and {now[0] / now[2]:.2f}."
+    f"BtR's gradient is {words[0]} times as long as that of BpI and {words[1]} times "
+    "as long as that of BgI (mean and range of five seeds). In the net that you have "
+    f"just trained, the factors are {now[0] / now[1]:.2f} and {now[0] / now[2]:.2f}."
 )
 
 # %% [markdown]
@@ -624,13 +632,15 @@ Markdown(
 
 # %%
 high = five.values("accident", "norms at 10 lr")[:, 1:].max()
-bpi = {k: five.values("accident", f"BpI at {k}")[:, 5:].mean(1) for k in ("lr", "10 lr")}
+bpi = {
+    k: five.values("accident", f"BpI at {k}")[:, 5:].mean(1) for k in ("lr", "10 lr")
+}
 worse = recorded.compare(bpi["10 lr"], bpi["lr"])
 assert high < toy.clip_norm and worse.mean > 0 and worse.agree == len(five.seeds)
 Markdown(
     f"BpI's loss in iterations 5 to 14 is {worse.mean:.2f} higher (in {worse.agree} of "
-    f"{len(five.seeds)} seeds), but after the first iteration no gradient is longer than "
-    f"{high:.0f}: the limit of {toy.clip_norm:g} does not act."
+    f"{len(five.seeds)} seeds), but after the first iteration no gradient is longer "
+    f"than {high:.0f}: the limit of {toy.clip_norm:g} does not act."
 )
 
 # %% [markdown]
@@ -681,12 +691,12 @@ for t in range(1, 1001):
 pd.Series(rows, name="Adam divides by").rename_axis("after t gradients").to_frame()
 
 # %% [markdown]
-# (The factor $1 - 0.999^t$ makes up for the start of $v$ at 0.) The step of the accident
-# itself is no longer than others, because $m$ and $\sqrt{v}$ grow together. But then
-# $m$, with $\beta_1 = 0.9$, consists of little else than the accident: for some ten
-# iterations all weights go on in the direction of one single batch, and the loss
-# *rises*. When $m$ has forgotten the accident, $\sqrt{v}$ has not. At iteration 40 a
-# gradient of the usual size is divided by 158, and at iteration 1000 still by 24, so
+# (The factor $1 - 0.999^t$ makes up for the start of $v$ at 0.) The step of the
+# accident itself is no longer than others, because $m$ and $\sqrt{v}$ grow together.
+# But then $m$, with $\beta_1 = 0.9$, consists of little else than the accident: for
+# some ten iterations all weights go on in the direction of one single batch, and the
+# loss *rises*. When $m$ has forgotten the accident, $\sqrt{v}$ has not. At iteration 40
+# a gradient of the usual size is divided by 158, and at iteration 1000 still by 24, so
 # that the weights hardly move. With the limit, the accident enters as a gradient of
 # length 50, which is two or three times the usual.
 #
@@ -734,8 +744,8 @@ print(f"{len(one)} tensors: the weights are those of the run that was never stop
 #
 # Many programs save the weights alone and resume with a new Adam. `resume` does as they
 # do. It goes on from the checkpoint through epochs 5 and 6, but sets parts of Adam's
-# memory to 0: $m$ (`exp_avg`), $v$ (`exp_avg_sq`) or the number of steps (`step`), which
-# are all 0 in a new Adam.
+# memory to 0: $m$ (`exp_avg`), $v$ (`exp_avg_sq`) or the number of steps (`step`). A
+# new Adam has 0 in all of them.
 
 
 # %%
@@ -760,10 +770,10 @@ extra = [a["total"] - b["total"] for a, b in zip(new_adam, theirs[40:60], strict
 assert np.mean(extra) > 0.3
 plots.show(
     figures.jolt(runs, 40, toy.clip_norm, title="Resumed at iteration 40"),
-    alt=f"""Left, the sum of the losses over 60 iterations, resumed at 40. With the whole
-    checkpoint it goes on falling; with a new Adam it rises after the first step and is
-    {np.mean(extra):.1f} higher on average over the 20 iterations that follow. Right,
-    the gradient's norm.""",
+    alt=f"""Left, the sum of the losses over 60 iterations, resumed at 40. With the
+    whole checkpoint it goes on falling; with a new Adam it rises after the first step
+    and is {np.mean(extra):.1f} higher on average over the 20 iterations that follow.
+    Right, the gradient's norm.""",
 )
 
 # %% [markdown]
@@ -782,8 +792,8 @@ for name in ("Adam as it was", "new Adam"):
         optimiser.load_state_dict(saved["optimiser"])
     iterate(moved, optimiser, toy, *next(batches(40, 41)))
     change = (moved.global_fc.weight - saved["model"]["global_fc.weight"]).abs()
-    rows[name] = {"mean step of BgI's FC, in units of lr": change.mean().item() / toy.lr}
-pd.DataFrame(rows).T.round(2)
+    rows[name] = change.mean().item() / toy.lr
+pd.Series(rows, name="mean step of BgI's FC, in units of lr").round(2).to_frame()
 
 # %% [markdown]
 # Why is the loss higher after a resume with a new Adam?
@@ -825,9 +835,8 @@ check("5.5", answer)
 # %%
 lost = ("nothing", "m", "v", "the step count", "all of it")
 excess = {name: five.values("memory", name).mean(1) for name in lost}
-rows = {
-    name: recorded.compare(excess[name], excess["nothing"])._asdict() for name in lost[1:]
-}
+found = {name: recorded.compare(excess[name], excess["nothing"]) for name in lost[1:]}
+rows = {name: comparison._asdict() for name, comparison in found.items()}
 assert rows["v"]["mean"] > 10 * rows["all of it"]["mean"] > 0
 table = pd.DataFrame(rows).T.round(2).rename_axis("lost from Adam's memory")
 table.columns = ["loss, higher by", "seeds of 5 with this sign"]
@@ -878,10 +887,11 @@ slower = [
 assert all(c.mean > 0 and c.agree == 5 for c in slower)
 plots.show(
     figures.loss_curves(curves, NC, five.block, title="Mean and range of five seeds"),
-    alt="""A panel for each branch's loss over 100 iterations, five settings, five seeds.
-    A branch of weight 0 stays high: BtR far above the others, BpI and BgI above ln 80.
-    With BtR's weight 0, and with 5, both classifiers end higher than with all weights
-    1 on every seed. BtR itself ends close together in all settings but its own 0.""",
+    alt="""A panel for each branch's loss over 100 iterations, for five settings with
+    five seeds each. A branch of weight 0 stays high: BtR far above the others, BpI and
+    BgI above ln 80. With BtR's weight 0, and with 5, both classifiers end higher than
+    with all weights 1 on every seed. BtR itself ends close together in all settings but
+    its own 0.""",
 )
 
 # %% [markdown]
@@ -1057,26 +1067,24 @@ plots.show(
 
 # %% tags=["nbval-check-output"]
 items = [f"- **{k} · {r.name}.** {r.diagnosis}" for k, r in quiz.runs.items()]
-heading = "<details><summary>All ten: the bug, its clue in the curves, its cure</summary>"
+heading = "<details><summary>All ten: bug, clue in the curves, cure</summary>"
 Markdown("\n".join([heading, "", *items, "", "</details>"]))
 
 # %%
+runs_of_a = ("three losses", "BtR")
 early = {k: five.values("flipped", "three losses", "first", k) for k in ("far", "near")}
-late = {
-    name: {k: five.values("flipped", name, k)[:, -1] for k in ("far", "near", "ranking")}
-    for name in ("three losses", "BtR")
-}
+late = {k: five.values("flipped", k, "ranking")[:, 5:].mean(1) for k in runs_of_a}
 assert (early["far"] > early["near"] + toy.margin).all()
-assert late["three losses"]["ranking"].min() > 5 * late["BtR"]["ranking"].max()
+assert (late["three losses"] > 4 * late["BtR"]).all()
 text = (
     "<details><summary>The flipped sign, measured</summary>The flipped hinge is "
     "$[m - D(a, p) + D(a, n)]_+$: it asks that the hardest positive be *farther* than "
     "the hardest negative. In an untrained net this is so. In the first batch the mean "
     f"distances are {early['far'].mean():.1f} and {early['near'].mean():.1f} (mean of "
     "five seeds), and the loss is near 0 before anything is learned. It rises later, "
-    "because the two identification losses pull the pictures of a person together: over "
-    f"the last ten of 100 iterations it is {late['three losses']['ranking'].mean():.3f}. "
-    f"Trained by itself, the flipped loss stays at {late['BtR']['ranking'].mean():.4f}."
+    "because the two identification losses pull the pictures of a person together: "
+    f"over the last 50 of 100 iterations it is {late['three losses'].mean():.3f}. "
+    f"Without the other two losses it is {late['BtR'].mean():.4f} there."
     "</details>"
 )
 Markdown(text)

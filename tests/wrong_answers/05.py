@@ -135,7 +135,8 @@ WRONG = {
         # only rises
         f"{_DIFF}    return mean, sum(d > 0 for d in differences)",
         # a share
-        f"{_DIFF}    return mean, sum(d * mean > 0 for d in differences) / len(changed)",
+        f"{_DIFF}    agree = sum(d * mean > 0 for d in differences)\n"
+        "    return mean, agree / len(changed)",
         # zero counts
         f"{_DIFF}    return mean, sum(d * mean >= 0 for d in differences)",
         # the sum

@@ -69,9 +69,6 @@ MASKS: Mistakes = {
     "you exchanged == and !=: positives have the anchor's pid, negatives another": (
         lambda y: (~_same(y) & ~_itself(y), _same(y))
     ),
-    "both masks are swapped, and the diagonal is True in the second": (
-        lambda y: (~_same(y), _same(y))
-    ),
     "your negatives are the pictures of the *same* pid: negate them": (
         lambda y: (masks(y)[0], _same(y))
     ),

@@ -1,7 +1,7 @@
 """What each of the three losses asks of fb: gradients, their norms and cosines (§3.5).
 
-The backbone hears of a loss only through the gradient at fb, and of the sum of losses
-only the sum of their gradients.
+A loss reaches the backbone only through its gradient at fb, and the sum of the losses
+only through the sum of their gradients.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def cosines(gradients: Tensor) -> Tensor:
 def at_fb(model: DeepPerson, x: Tensor, labels: Tensor, margin: float = 0.5) -> Pull:
     """The gradients of the three losses at fb, for normalised images [N, 3, h, w].
 
-    The model stays in its mode. In train mode, the one that training sees, BatchNorm's
-    running statistics take note of the batch as ever: measure a copy of the model.
+    The model stays in its mode. In train mode, which is that of the training itself,
+    the batch changes BatchNorm's running statistics: measure a copy of the model.
     Raises DplibError for a model without the three branches.
     """
     if len(model.branches) != 3:

@@ -155,10 +155,10 @@ def signs(band: Band) -> dict[str, tuple[Sign, ...]]:
         ),
         "one image a person": (
             Sign("most triplets are active at first", "active", "start", 0.5),
-            Sign("hardly one is active later", "active", "end", high=0.1),
+            Sign("hardly any is active later", "active", "end", high=0.1),
         ),
         "shuffled labels": (
-            Sign("BpI leaves guessing, by little", "part", "end", *little),
+            Sign("BpI falls a little below guessing", "part", "end", *little),
             Sign("BtR's loss stays above the margin", "ranking", "end", margin + 0.05),
         ),
         "statistics at training only": (
@@ -166,11 +166,11 @@ def signs(band: Band) -> dict[str, tuple[Sign, ...]]:
             Sign("training itself is sound", "grad_norm", "start", high=1.3 * norm[1]),
         ),
         "flipped sign": (
-            Sign("hardly a triplet is active at first", "active", "start", high=0.2),
+            Sign("hardly any triplet is active at first", "active", "start", high=0.2),
             Sign("BtR's loss starts near 0", "ranking", "start", high=0.1),
         ),
         "last stride 2": (
-            Sign("BgI learns as ever", "global", "end", high=1.05 * whole[1]),
+            Sign("BgI learns as usual", "global", "end", high=1.05 * whole[1]),
             Sign("BpI, with half the rows, is behind", "part", "end", 1.1 * parts[1]),
         ),
         "frozen BatchNorm": (
@@ -178,17 +178,17 @@ def signs(band: Band) -> dict[str, tuple[Sign, ...]]:
             Sign("BpI keeps guessing", "part", "end", *at_chance),
         ),
         "learning rate x 30": (
-            Sign("BpI leaps to twice ln Nc", "part", "peak", 1.9 * chance),
+            Sign("BpI jumps to twice ln Nc", "part", "peak", 1.9 * chance),
             Sign("BtR's loss ends at the margin", "ranking", "end", *at_margin),
         ),
         "gradients never zeroed": (
             Sign("the gradient stays at the clipping limit", "grad_norm", "end", limit),
-            Sign("BpI gets worse than guessing", "part", "end", chance + 0.2),
+            Sign("BpI becomes worse than guessing", "part", "end", chance + 0.2),
         ),
         "linear head": (
             Sign("BpI never stops guessing", "part", "end", *at_chance),
             Sign("BgI never stops guessing", "global", "end", *at_chance),
-            Sign("BtR sinks to the margin slowly", "ranking", "third", margin + 0.1),
+            Sign("BtR falls to the margin slowly", "ranking", "third", margin + 0.1),
         ),
     }
 

@@ -34,7 +34,7 @@ QUESTIONS = (
     ),
     Question(
         1,
-        "Nc = 751 training pids, P = 16, K = 8. How many batches has an epoch?",
+        "Nc = 751 training pids, P = 16, K = 8. How many batches does an epoch have?",
         ("46", "47", "101", "128"),
         0,
         "⌊751 / 16⌋ = 46: an epoch goes through about all pids, not all pictures.",
@@ -45,7 +45,7 @@ QUESTIONS = (
         (
             "the batches would grow too large",
             "the files would have the same names",
-            "a net that knows the test people proves nothing of unknown ones",
+            "a net that knows the test people proves nothing about unknown ones",
             "the protocol could not tell cameras apart",
         ),
         2,
@@ -91,10 +91,10 @@ QUESTIONS = (
     ),
     Question(
         3,
-        "BpI's loss stays at ln Nc for the whole run, the other losses fall. Then",
+        "BpI's loss stays at ln Nc for the whole run, and the other losses fall. Then",
         (
             "BpI has converged",
-            "BpI guesses, and the model is in truth BgI + BtR",
+            "BpI guesses, and the model is in effect BgI + BtR",
             "the learning rate is too low for all branches",
             "Nc is too large",
         ),
@@ -148,7 +148,7 @@ QUESTIONS = (
     ),
     Question(
         5,
-        "Same seed, one branch more. What stays the same?",
+        "You train again with the same seed and one more branch. What stays the same?",
         (
             "the final weights of the backbone",
             "every loss of the run",
@@ -163,14 +163,14 @@ QUESTIONS = (
         "At the end of lesson 5's run BtR's loss is a tenth of the sum of the three. "
         "How long is BtR's gradient at fb?",
         (
-            "about two thirds of each of the other two",
+            "shorter than each of the other two, but of the same order",
             "a tenth of the three lengths together",
-            "next to nothing, as its loss is nearly 0",
-            "ten times as long: a small loss is steep",
+            "next to nothing, because its loss is nearly 0",
+            "ten times as long, because a small loss is steep",
         ),
         0,
         "An active triplet pulls with the same force whatever its loss. The value of a "
-        "loss does not say how steep it is: add 100, and its gradient stays.",
+        "loss does not say how steep it is: add 100, and its gradient is the same.",
     ),
     Question(
         5,
@@ -182,8 +182,8 @@ QUESTIONS = (
             "50, somewhat above the usual norms",
         ),
         3,
-        "The limit is a fuse, for accidents alone: 5 would act at every step, 20 at "
-        "many. Without one, an accident stays in Adam's m and v for a long time.",
+        "The limit is for accidents only: 5 would act at every step, 20 at many. "
+        "Without a limit, an accident stays in Adam's m and v for a long time.",
     ),
 )
 

@@ -57,7 +57,7 @@ def _norm(gradients: Sequence[Tensor]) -> Tensor:
 def _by_factor(gradients: list[Tensor], limit: float) -> Tensor:
     norm = _norm(gradients)
     for g in gradients:
-        g *= min(1.0, limit / norm.item())
+        g *= min(1.0, limit / max(norm.item(), 1e-12))
     return norm
 
 

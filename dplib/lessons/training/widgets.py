@@ -1,4 +1,4 @@
-"""The weights λ of the three losses to turn, on the drawings of ``figures``."""
+"""Sliders for the weights λ of the three losses, drawn by ``figures``."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def lambda_sliders(
     iterations: int = 30,
     known: Mapping[Weights, Columns] | None = None,
 ) -> ipywidgets.Widget:
-    """Turn λ1, λ2, λ3; when a slider is let go a net is trained from scratch with them.
+    """Set λ1, λ2, λ3; when a slider is released, a net is trained from scratch.
 
-    images: uint8 [N, 3, h, w]; labels: N classes in [0, Nc). Drawn over the run with
-    all λ = 1. known: runs that were made already, weights → ``short_run``; each setting
-    is trained once.
+    images: uint8 [N, 3, h, w]; labels: N classes in [0, Nc). The run is drawn beside
+    the one with all λ = 1. known: runs that exist already, weights → ``short_run``;
+    each setting is trained once.
     """
     made: dict[Weights, Columns] = dict(known or {})
     names = ("λ1 BtR", "λ2 BpI", "λ3 BgI")
@@ -62,7 +62,9 @@ def lambda_sliders(
     def draw() -> None:
         weights = (sliders[0].value, sliders[1].value, sliders[2].value)
         if not any(weights):
-            raise DplibError("All three are 0: there is nothing to train. Raise one.")
+            raise DplibError(
+                "All three weights are 0: there is nothing to train. Raise one."
+            )
         if weights not in made:
             page.say(f"{_lambdas(weights)}: training …")
         runs = {"all λ = 1": columns(ONES), "the sliders'": columns(weights)}

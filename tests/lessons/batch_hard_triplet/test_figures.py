@@ -41,10 +41,16 @@ def test_hinge_and_slope_and_runs() -> None:
     assert hinge[0] == 0 and float(hinge[100]) == pytest.approx(0.3, abs=1e-5)
     assert float(right.lines[1].get_ydata()[-1]) == 2
     history = {"loss": [4.0, 2.0, 0.0, 0.0], "active": [1.0, 0.5, 0.0, 0.0]}
-    left, right = figures.runs({"one": history}, window=2).axes
+    left, right = figures.runs({"batch-hard": [history]}, window=2).axes
     assert left.lines[0].get_xdata().tolist() == [2, 3, 4]
     assert left.lines[0].get_ydata().tolist() == [3, 1, 0]
     assert right.lines[0].get_ydata().tolist() == [75, 25, 0]
+    assert left.lines[0].get_color() == plots.BRANCHES["BtR"].color
+    other = {"loss": [2.0, 2.0, 2.0, 2.0], "active": [1.0, 1.0, 1.0, 1.0]}
+    left, _ = figures.runs({"mine": [history, other]}, window=2).axes
+    assert left.lines[0].get_ydata().tolist() == [2.5, 1.5, 1]  # the mean
+    band = left.collections[0].get_paths()[0].get_extents()
+    assert (band.ymin, band.ymax) == (0, 3)  # the range
     with pytest.raises(DplibError, match="nothing to draw"):
         figures.runs({})
 

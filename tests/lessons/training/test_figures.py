@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from dplib import DplibError, presets, training
+from dplib import DplibError, plots, presets, training
 from dplib.lessons.training import figures
-from dplib.lessons.training.branchgrads import Pull
 
 TOY = presets.get("toy")
 
@@ -46,17 +44,22 @@ def test_live_curves() -> None:
 
 
 def test_branch_gradients() -> None:
-    cosines = torch.tensor([[1, 0.1, 0.2], [0.1, 1, 0.3], [0.2, 0.3, 1]])
-    three = torch.tensor([1.0, 2.0, 3.0])
-    pull = Pull(three, torch.zeros(3, 1), 10 * three, cosines)
-    fig = figures.branch_gradients({0: pull, 4: pull})
+    three = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])  # at two times
+    losses = np.stack([three, three + 2])  # two seeds
+    cosines = np.broadcast_to([0.1, 0.2, 0.3], losses.shape)
+    fig = figures.branch_gradients((0, 4), losses, 10 * losses, cosines)
     loss, norm, angle = fig.axes
-    assert [x.get_ydata()[1] for x in loss.lines] == [1, 2, 3]
-    assert [x.get_ydata()[0] for x in norm.lines] == [10, 20, 30]
+    assert [x.get_ydata()[1] for x in loss.lines] == [4, 5, 6]  # means over seeds
+    assert [x.get_ydata()[0] for x in norm.lines] == [20, 30, 40]
+    assert list(loss.lines[0].get_xdata()) == [0, 4]
+    band = loss.collections[0].get_paths()[0].get_extents()
+    assert (band.ymin, band.ymax) == (1, 5)  # the range of BtR's loss
     said = {x.get_label(): round(x.get_ydata()[0], 3) for x in angle.lines[:3]}
     assert said == {"BtR, BpI": 0.1, "BtR, BgI": 0.2, "BpI, BgI": 0.3}
+    assert "2 seeds" in fig.get_suptitle()
+    assert loss.lines[0].get_color() == plots.BRANCHES["BtR"].color
     with pytest.raises(DplibError, match="no measurement"):
-        figures.branch_gradients({})
+        figures.branch_gradients((), losses, losses, cosines)
 
 
 def test_schedules() -> None:
@@ -86,6 +89,16 @@ def test_loss_curves() -> None:
         assert list(ax.lines[0].get_xdata()) == [2.5, 7.5]
         assert list(ax.lines[1].get_ydata()) == columns[name]
     assert fig.axes[1].texts[0].get_text().strip() == "ln 20"
+    assert not any("cut off" in ax.get_title() for ax in fig.axes)
+
+
+def test_loss_curves_of_several_seeds_say_where_they_are_cut_off() -> None:
+    seeds = {k: np.array([[3.0, 2.0], [5.0, 4.0]]) for k in figures.BRANCHES}
+    high = seeds | {"ranking": np.array([[30.0, 20.0], [28.0, 18.0]])}
+    ranking, part, _ = figures.loss_curves({"a": seeds, "b": high}, 20, 5).axes
+    assert list(ranking.lines[0].get_ydata()) == [4, 3]
+    assert ranking.get_ylim() == (0, 15) and "cut off at 15" in ranking.get_title()
+    assert "cut off" not in part.get_title()
     with pytest.raises(DplibError, match="no runs"):
         figures.loss_curves({}, 20, 5)
 

@@ -75,15 +75,13 @@ def built(choices: bool = False) -> list[tuple[Path, str]]:
 class Desk:
     """Where the answers to one exercise are tried."""
 
-    def __init__(self, source: Path, id: str) -> None:
-        self.id = id
-        self.parts = exercise(source, id)
+    def __init__(self, id: str, parts: Exercise, found: dict[str, Any]) -> None:
+        self.id, self.parts = id, parts
         self.steps = Steps()
         self.base: dict[str, Any] = {"__name__": "lesson", "__step__": self.steps}
         with _quiet():
             exec(self.parts.before, self.base)
         checks._load(id.split(".")[0])
-        found = inputs_of(source)
         self.run: Callable[..., Any] = found.get("RUN", {}).get(id, _call)
         self.blamed: Callable[..., Any] = found.get("BLAMED", {}).get(id, _call)
         self.inputs = list(_inputs(found, id))
@@ -178,17 +176,20 @@ class Desk:
             return Trial(mutant, said, said.text, False)
         return Trial(mutant, said, *self.compare(said.answer))
 
+    def trials(self) -> list[Trial]:
+        """All mutants of the solution."""
+        return [self.trial(mutant) for mutant in mutants(self.parts.solution)]
+
 
 @functools.cache
 def desk(source: Path, id: str) -> Desk:
-    return Desk(source, id)
+    return Desk(id, exercise(source, id), inputs_of(source))
 
 
 @functools.cache
 def trials(source: Path, id: str) -> list[Trial]:
     """All mutants of the solution of an exercise, tried."""
-    place = desk(source, id)
-    return [place.trial(mutant) for mutant in mutants(place.parts.solution)]
+    return desk(source, id).trials()
 
 
 def wrong_answers(source: Path) -> dict[str, list[str]]:

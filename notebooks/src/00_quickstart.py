@@ -582,6 +582,7 @@ Markdown(
 # %%
 assets = files("dplib") / "assets"
 runs = json.loads((assets / "records/quickstart.json").read_text("utf-8"))["runs"]
+long = json.loads((assets / "checkpoints/toy.json").read_text("utf-8"))
 keys = ("rank1", "map", "rank1 without the camera rule")
 rows = {
     f"seed {r['seed']}, {r['threads']} thread(s)": [r[k] for k in keys] for r in runs
@@ -595,24 +596,20 @@ ones = [r["rank1"] for r in runs if r["threads"] == 1]
 threads = [r["rank1"] for r in runs if r["seed"] == 0]
 jumps = [r["rank1 without the camera rule"] - r["rank1"] for r in runs]
 leads = [r["left guessing"]["global"] - r["left guessing"]["part"] for r in runs]
-long = json.loads((assets / "checkpoints/toy.json").read_text("utf-8"))
 Markdown(
     f"""- Over three seeds, rank-1 spans {100 * (max(ones) - min(ones)):.1f} points.
-- With one seed and another number of threads it moves by
-  {100 * (max(threads) - min(threads)):.1f} points. One run says nothing about
-  differences of this size, whatever its seed.
+  With one seed and another number of threads it moves by
+  {100 * (max(threads) - min(threads)):.1f}. So small a difference means nothing.
 - BpI's loss left guessing before BgI's in {sum(x > 0 for x in leads)} of {len(runs)}
-  runs, with {min(leads)} to {max(leads)} of {len(trained.history):,} iterations
-  between them.
+  runs, {min(leads)} to {max(leads)} of {len(trained.history):,} iterations earlier.
 - Without the camera rule, rank-1 rose by at least {100 * min(jumps):.0f} points.
 - The network that ships with this course was trained for {long["iterations"]:,}
   iterations and scores {long["metrics"]["rank1"]:.1%}."""
 )
 
 # %% [markdown]
-# The README's figures differ from those above for the same reason. A claim about two
-# *methods* needs several seeds, and an interval over the people in the test; lessons 6
-# and 7 show how to compute them.
+# The README shows the run with two threads. A claim about two *methods* needs several
+# seeds, and an interval over the people in the test; lessons 6 and 7 compute them.
 
 # %% [markdown]
 # ## 8 · What the paper reports, and what comes next

@@ -11,14 +11,13 @@
 #
 # **Objectives**
 #
-# - **O1** work out the size of $f_b$ from the image and the strides (prediction 2.p1)
-# - **O2** build the row pooling that turns $f_b$ into the sequence $S_1, \ldots, S_H$
-#   (exercise 2.1)
-# - **O3** build the recursion for the theoretical receptive field, and say where it
-#   lies (exercise 2.2, predictions 2.p2 and 2.p3)
-# - **O4** measure how strongly a row depends on each pixel (exercise 2.3, prediction
+# - **O1** build the row pooling that turns $f_b$ into the sequence $S_1, \ldots, S_H$
+#   (prediction 2.p1, exercise 2.1)
+# - **O2** build the recursion for the theoretical receptive field, and say where the
+#   field lies (exercise 2.2, predictions 2.p2 and 2.p3)
+# - **O3** measure how strongly a row depends on each pixel (exercise 2.3, prediction
 #   2.p4)
-# - **O5** break the alignment of the parts, and explain what happens (exercises 2.4
+# - **O4** break the alignment of the parts, and explain what happens (exercises 2.4
 #   and 2.5)
 #
 # **Needs** lesson 0; convolution, stride and padding; `autograd`. **Time** 45 minutes

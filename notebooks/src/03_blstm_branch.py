@@ -62,9 +62,10 @@ plots.show(architecture.figure("blstm_branch"), alt=architecture.alt("blstm_bran
 # averaged over its columns. One could judge each row by itself, as PCB does. But a
 # single row is ambiguous: "dark blue, narrow" may be trousers or a coat. And a badly
 # cut box moves every part up or down. The paper's remedy (§3.2) is to read the rows in
-# order, as one reads words, with a memory that is carried from row to row. A network
-# with such a memory is an **LSTM**. Two of them, one for each direction, form a
-# **bidirectional LSTM** (BLSTM), so that each row is seen in the context of all others.
+# order, as one reads words, with a memory that is carried from row to row. The network
+# that does this is an **LSTM** (long short-term memory). Two of them, one for each
+# direction, form a **bidirectional LSTM** (BLSTM), so that each row is seen in the
+# context of all others.
 
 # %%
 plots.show(
@@ -87,19 +88,20 @@ plots.show(
 # the row $S$ and the last hidden state $h$ (figure 4 of the paper):
 #
 # $$\begin{aligned}
-# i &= \sigma(W_i S + R_i h + b_i) && \text{input gate: how much of the new is let in}
-# \\ f &= \sigma(W_f S + R_f h + b_f) && \text{forget gate: how much of the old is kept}
-# \\ g &= \tanh(W_g S + R_g h + b_g) && \text{candidate: the new} \\ o &= \sigma(W_o S +
-# R_o h + b_o) && \text{output gate: how much of the cell is shown} \end{aligned}$$
+# i &= \sigma(W_i S + R_i h + b_i) && \text{input gate: how much of the new is let in} \\
+# f &= \sigma(W_f S + R_f h + b_f) && \text{forget gate: how much of the old is kept} \\
+# g &= \tanh(W_g S + R_g h + b_g) && \text{candidate: the new} \\
+# o &= \sigma(W_o S + R_o h + b_o) && \text{output gate: how much is shown}
+# \end{aligned}$$
 #
 # Then, with products taken unit by unit,
 #
 # $$c \leftarrow f \odot c + i \odot g, \qquad h \leftarrow o \odot \tanh(c).$$
 #
-# Here $\sigma$ is the sigmoid, each $W$ is a $U \times C$ matrix and each $R$ a $U
-# \times U$ matrix. A **gate** is a number between 0 (shut) and 1 (open), one for each
-# of the $U$ **units**. PyTorch stores the four $W$ as one matrix `w` [4U, C], stacked
-# in the order $i, f, g, o$, and likewise `r` [4U, U] and `b` [4U].
+# Here $\sigma$ is the sigmoid, each $W$ is a $U \times C$ matrix and each $R$ a
+# $U \times U$ matrix. A **gate** is a number between 0 (shut) and 1 (open), one for
+# each of the $U$ **units**. PyTorch stores the four $W$ as one matrix `w` [4U, C],
+# stacked in the order $i, f, g, o$, and likewise `r` [4U, U] and `b` [4U].
 #
 # ### Exercise 3.1 · the LSTM cell (difficulty 3, 12 minutes)
 #
@@ -108,8 +110,8 @@ plots.show(
 #
 # A case to do by hand: C = U = 1, all weights and biases 0, and $c = 2$. All three
 # gates are $\sigma(0) = \frac12$, and the candidate is $\tanh(0) = 0$. Hence the new
-# cell is $\frac12 \cdot 2 + \frac12 \cdot 0 = 1$, and the new hidden state is $\frac12
-# \tanh(1) \approx 0.38$.
+# cell is $\frac12 \cdot 2 + \frac12 \cdot 0 = 1$, and the new hidden state is
+# $\frac12 \tanh(1) \approx 0.38$.
 
 
 # %% tags=["exercise:3.1", "nbval-check-output"]
@@ -168,8 +170,7 @@ pd.DataFrame(steps, index=columns).T.round(3)
 # Two rows later the cell still remembers the 1 of the first row. At each row of 0 it is
 # multiplied by the forget gate. The hidden state falls by more at row 2, because the
 # *output* gate falls as well. With small weights and a bias of 0, a forget gate is
-# about one half, and the cell would lose half of its content at every row; section 6
-# returns to this.
+# about one half, and the cell loses half of its content at every row.
 #
 # Now with random weights, against PyTorch's own cell:
 
@@ -246,8 +247,8 @@ check("3.2", bidirectional)
 # %% [markdown]
 # The second layer reads both states of the first layer, so that its input has $2U$
 # channels and not $U$. We run both layers with our own cell on the weights of a trained
-# net, and compare with `nn.LSTM`. The net is the shipped checkpoint `toy`, with $C =
-# 128$ and $U = 64$, which lesson 2 used as well:
+# net, and compare with `nn.LSTM`. The net is the shipped checkpoint `toy`, with
+# $C = 128$ and $U = 64$, which lesson 2 used as well:
 
 
 # %%
@@ -276,7 +277,8 @@ def layer(lstm, k, s):
 net = checkpoints.load("toy")
 branch = net.part_context
 data = datasets.load("toymarket", DATA)
-images = transforms.decode(data.query[::13], net.image_size, progress=False)
+images = transforms.decode(data.query[13::13], net.image_size, progress=False)
+person = 0  # who is shown below: nothing hides this person
 
 # %% tags=["nbval-check-output"]
 with torch.no_grad():
@@ -427,9 +429,9 @@ pd.DataFrame(table, index=["parameters", "BLSTM / this"]).T
 #
 # "The learned features at any point are refined by the spatial contexts", says §3.2. To
 # see it, we cover row 3 of $f_b$ (in $S$, its values are replaced by their mean over
-# the people) and run the branch again. Predict: **how many of the eight outputs** $O_1,
-# \ldots, O_8$ of the trained BLSTM change? Beside it stand two branches that take each
-# row alone, with random weights: "FC rows", an FC per row as in section 5, and
+# the people) and run the branch again. Predict: **how many of the eight outputs**
+# $O_1, \ldots, O_8$ of the trained BLSTM change? Beside it stand two branches that take
+# each row alone, with random weights: "FC rows", an FC per row as in section 5, and
 # "stripes", PCB's way, one layer shared by all rows.
 
 # %% tags=["nbval-check-output"]
@@ -454,10 +456,10 @@ two = {name: branches[name] for name in ("BLSTM", "FC rows")}
 widgets.row_cover(images, S, two)
 
 # %%
-moves = {name: gates.moved(context, S, row=2)[0] for name, context in two.items()}
+moves = {name: gates.moved(c, S, row=2)[person] for name, c in two.items()}
 lstm = moves["BLSTM"].tolist()
 plots.show(
-    figures.cover_view(images[0], 2, moves),
+    figures.cover_view(images[person], 2, moves),
     alt=f"""A pedestrian with the third of eight rows covered. With the BLSTM every
     output moves: O_3 by {lstm[2]:.2f}, its neighbours by {lstm[1]:.2f} and
     {lstm[3]:.2f}, O_8 by {lstm[7]:.3f}. With FC rows the third output alone moves.""",
@@ -512,14 +514,21 @@ distances = [f"{d} rows off" for d in range(8)]
 pd.DataFrame(fades, index=distances).T.round(1)
 
 # %%
-first = [v[1] for v in fades.values()]
-fourth = [v[4] for v in fades.values()]
-words = f"""In all six nets the dependence fades: the next row has
-{min(first):.0f} to {max(first):.0f} % of the weight of an output's own row, and a row
-four places away {min(fourth):.1f} to {max(fourth):.1f} %. This is what section 2 leads
-one to expect of forget gates near one half. An output of these small nets is its own
-row, refined by its neighbours. Whether it is so in the paper's net, the paper does not
-say; the map is quick to compute for any."""
+groups = {
+    kind: np.array([v for name, v in fades.items() if name.startswith(kind)])
+    for kind in ("trained", "untrained")
+}
+near, far = (
+    {k: f"{v[:, d].min():.0f} to {v[:, d].max():.0f} %" for k, v in groups.items()}
+    for d in (1, 4)
+)
+assert groups["trained"][:, 1:].max(0)[3] < groups["untrained"][:, 1:].min(0)[3]
+words = f"""In every net the dependence fades with the distance, and training makes it
+fade **faster**. Compared with an output's own row, the next row has {near["untrained"]}
+of the weight before training and {near["trained"]} after it; a row four places away has
+{far["untrained"]} before and {far["trained"]} after. An output of these small nets is
+its own row, refined by its neighbours. Whether it is so in the paper's net, the paper
+does not say; the map is quick to compute for any."""
 display(Markdown(words))
 
 # %% [markdown]
@@ -530,9 +539,9 @@ display(Markdown(words))
 # [t, k] when setting row k to zero changes output t of *any* of the N images. Any
 # change counts, however small: compare with `!=`, without a tolerance.
 #
-# A case to do by hand: two rows, and a context that gives $O_1 = S_1$ and $O_2 = S_1 +
-# S_2$. Covering row 1 changes both outputs, covering row 2 only the second: [[True,
-# False], [True, True]].
+# A case to do by hand: two rows, and a context that gives $O_1 = S_1$ and
+# $O_2 = S_1 + S_2$. Covering row 1 changes both outputs, covering row 2 only the
+# second: [[True, False], [True, True]].
 
 
 # %% tags=["exercise:3.5", "nbval-check-output"]
@@ -597,8 +606,8 @@ plots.show(
 # Is the difference larger than the luck of a training? For each seed, take how many
 # points each variant loses, and subtract. A negative number means that the BLSTM loses
 # more than FC rows do. The interval is over seeds. A second measurement gives an
-# interval over *people*: the shipped nets of both variants (seed 0) search for 400
-# queries, drawn without a shift and with one of 10 %. It also looks at the outputs
+# interval over *people*: the shipped nets of both variants (seed 0) search for
+# all queries, drawn without a shift and with one of 10 %. It also looks at the outputs
 # $O_1, \ldots, O_8$ themselves, side by side, since the context is in them rather than
 # in $f_m$.
 
@@ -611,11 +620,10 @@ def loss_over_seeds(level):
 
 
 # %%
-some = data.query[:400]
 drawn = robustness.draw_queries(
-    robustness.rows_of_queries(data)[:400], levels={"shift": (0, 0.1)}, progress=False
+    robustness.rows_of_queries(data), levels={"shift": (0, 0.1)}, progress=False
 )
-ids = torch.tensor([(s.pid, s.camid) for s in some]).T
+ids = torch.tensor([(s.pid, s.camid) for s in data.query]).T
 gallery_ids = torch.tensor([(s.pid, s.camid) for s in data.gallery]).T
 gallery = transforms.decode(data.gallery, net.image_size, progress=False)
 
@@ -632,7 +640,7 @@ def describe(other, pixels):
 
 # %%
 def fall_of(name):
-    """kind → points of rank-1 that each query loses by the shift: [400]."""
+    """kind → points of rank-1 that each query loses by the shift: [Q]."""
     other = checkpoints.load(name)
     known, *asked = (describe(other, x) for x in (gallery, *drawn.values()))
     falls = {}
@@ -866,9 +874,10 @@ pd.DataFrame(ratios, index=["BpI, common / apart", "BgI, common / apart"]).T
 #    branch should wake, with no scaling at all.
 # 2. **Leave the head as it is, but put every person into each batch**: then
 #    $\bar e_j \approx 0$ at the start. The printed head should wake at once.
-# 3. **Scale** (`scaled`): the common part stays, but the differences become as large as
-#    the features of other heads, and so does the gradient that reaches the branch. It
-#    should wake as well, after a rough start, because $\bar x$ is enlarged too.
+# 3. **Scale** (`scaled`): the common part stays, but the differences between people are
+#    enlarged to a standard deviation of 1, and the gradient that reaches the branch
+#    grows with them. The branch should wake as well, after a rough start, because
+#    $\bar x$ is enlarged too.
 #
 # For the second, the record has linear heads on 16 people, always with 32 images in a
 # batch, of 4, 8 or all 16 people:
@@ -901,7 +910,7 @@ table_of("one branch")
 #
 # - **a** Centring alone is sufficient to wake a branch.
 # - **b** Centring is necessary to wake a branch.
-# - **c** BpI sleeps because of its LSTM.
+# - **c** A branch sleeps only if it has an LSTM.
 # - **d** The learned $\gamma$ and $\beta$ are what wakes a branch in BatchNorm.
 # - **e** Under a linear head, a branch wakes sooner when a batch holds more of the
 #   people.
@@ -932,17 +941,29 @@ for key in ("part", "global"):
     found = when_awake("40 people", key)
     latest = max(x for kind in waking for x in found[kind])
     assert latest < min(x for kind in sleeping for x in found[kind])
+    assert latest < min(found["linear, no weight decay"])
     found = list(when_awake("16 people", key).values())
     assert max(found[2]) < min(found[1]) and max(found[2]) < min(found[0])
-print("centred, scaled, both and bn wake before linear and frozen,")
-print("and linear heads with all 16 people a batch before those with fewer,")
-print("in both branches and in all seeds")
+print("In both branches and in all seeds, centred, scaled, both and bn wake before")
+print("linear and frozen, with weight decay or without, and linear heads with all 16")
+print("people a batch wake before those with fewer.")
+
+# %%
+bpi = when_awake("40 people", "part")
+first = {k: np.mean([r["spread"][0] for r in v]) for k, v in forty.items()}
+assert max(bpi["FC rows, linear"]) < min(bpi["linear"])
+words = f"""The LSTM plays a part, though: under the same linear head, FC rows wake after
+{span(bpi["FC rows, linear"])} iterations and the BLSTM after {span(bpi["linear"])}. At
+first the outputs of FC rows differ between people by {first["FC rows, linear"]:.2f},
+those of the BLSTM by {first["linear"]:.3f}, so that less sets them apart."""
+display(Markdown(words))
 
 # %% [markdown]
-# So all three predictions hold. What makes a branch sleep is not its LSTM. It is that
-# its features have more in common than apart, together with batches that hold a few of
-# the people only. Subtracting what they have in common is sufficient, and so is
-# enlarging what sets them apart; neither is necessary. BatchNorm does both.
+# So all three predictions hold. A linear head sleeps while the features of all images
+# have much in common and differ little, and each batch holds only a few of the people.
+# Subtracting what they have in common is sufficient to wake it, and so is enlarging the
+# differences, or filling the batch with all people. None of these is necessary.
+# BatchNorm does the first two.
 #
 # ### Six hundred people: a longer record
 #
@@ -1045,7 +1066,6 @@ display(Markdown(words))
 
 # %%
 unit = int(varies[0].min(0).values.argmax())
-person = 10
 widgets.gate_inspector(images, trace, unit=unit)
 
 # %%

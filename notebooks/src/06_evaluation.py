@@ -99,7 +99,7 @@ plots.show(
 # Averaged over all queries, they give **mAP**, **mINP** and the **CMC curve**, whose
 # first value CMC(1) is **rank-1**.
 #
-# ### Exercise 6.1 · AP by steps and INP (difficulty 2, 8 minutes)
+# ### Exercise 6.1 · AP by steps and INP (difficulty 2, 6 minutes)
 #
 # `right` is one ranked list: a Boolean tensor of shape [G], nearest image first, only
 # images that count, true where the image is a true match. There is at least one match.
@@ -303,7 +303,7 @@ print("all of ToyMarket: rank-1", evaluation.evaluate(blank, alike).rank1)
 # pair that it cannot separate with certainty, given the bound of its rounding error, is
 # computed again in float64.
 #
-# ### Exercise 6.3 · break it: the slip that no test sees (difficulty 3, 7 minutes)
+# ### Exercise 6.3 · break it: the slip that no test sees (difficulty 3, 5 minutes)
 #
 # In `match_ranks` of section 2, replace `<=` by `<`, run that cell and the two after it
 # again, and look at the proof. It still holds: in this gallery no wrong image has

@@ -24,7 +24,7 @@ Checker = Callable[[Any], str | None]
 
 
 def numbers(rng: np.random.Generator) -> tuple[Any, ...]:
-    return (rng.integers(1, 5, rng.integers(4)).tolist(),)
+    return (rng.integers(1, 5, rng.integers(6)).tolist(),)
 
 
 def late(xs: list[int]) -> int:

@@ -305,7 +305,7 @@ rows = {}
 for t in range(8):
     ideal, seen = fields.ideal_stripe(t, 8, 256), big.of_row(t).within(256)
     spans = [f"{s.top} to {s.bottom}" for s in (ideal, seen)]
-    rows[f"S_{t + 1}"] = spans
+    rows[f"S{'₁₂₃₄₅₆₇₈'[t]}"] = spans
 pd.DataFrame(rows, index=["ideal stripe", "can see, of 0 to 255"]).T
 
 # %% [markdown]
@@ -543,7 +543,7 @@ views = [widgets.shifted(net, 1, 1, right, down) for right, down in moves]
 names = ["where it was", "right by a column", "down by a row", "down by two rows"]
 shown = [v._replace(title=n) for v, n in zip(views, names, strict=True)]
 changes = {v.title: [*v.rows.tolist(), v.fm] for v in shown}
-labels = [*(f"S_{t}" for t in range(1, 9)), "fm"]
+labels = [*(f"S{t}" for t in "₁₂₃₄₅₆₇₈"), "fm"]
 (100 * pd.DataFrame(changes, index=labels).T).round(0).astype(int)
 
 # %%

@@ -20,7 +20,7 @@ def _layers(rng: np.random.Generator) -> tuple[Any, ...]:
 def _net(rng: np.random.Generator) -> tuple[Any, ...]:
     torch.manual_seed(int(rng.integers(1000)))
     net = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.Tanh(), nn.AvgPool2d(2))
-    h, w = (2 * rng.integers(1, 4, 2)).tolist()
+    h, w = sorted((2 * rng.integers(1, 4, 2)).tolist())
     return net, torch.randn(3, h, w), int(rng.integers(h // 2))
 
 

@@ -253,8 +253,9 @@ def _cover(
 
 @exercise("3.5", praise="A test that needs nothing but forward passes.")
 def _depends(answer: Callable[..., Any]) -> str | None:
-    # row 2 is 0 in the first image and row 3 in the second: one image alone misses them
-    s = torch.tensor([[[-1.0], [0.0], [2.0]], [[-1.0], [3.0], [0.0]]])  # [2, 3, 1]
+    # three rows differ from 0 in one image only: who leaves it out misses the row
+    rows = [[0, 0, -1], [0, 3, 0], [2, 0, 0], [-1, -1, -1], [1, 1, 1]]
+    s = torch.tensor(rows).float().T[..., None]  # [3, 5, 1]
     wide = torch.tensor([[[1.0, 2.0], [3.0, 1.0]], [[-2.0, 0.0], [1.0, 1.0]]])
     return blame(
         answer,

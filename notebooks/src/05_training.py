@@ -36,6 +36,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from IPython.display import Markdown
 from torch.nn.utils import clip_grad_norm_
 
@@ -144,8 +145,8 @@ print("fb", tuple(fb.shape), "  fm", tuple(fm.shape), "  O", tuple(outputs.shape
 
 # %%
 BTR = losses.batch_hard_triplet(fm, y, toy.margin).loss
-BPI = losses.identification(part_logits, y)
-BGI = losses.identification(global_logits, y)
+BPI = F.cross_entropy(part_logits, y)
+BGI = F.cross_entropy(global_logits, y)
 parts = [BTR, BPI, BGI]
 total = torch.stack(parts).sum()
 theirs = losses.deep_person_loss(net(x), y, toy.loss_weights, toy.margin)
@@ -419,8 +420,8 @@ def batches(start, stop):
 def three_losses(net, x, y, preset):
     out = net(x)
     ranking = losses.batch_hard_triplet(out.fm, y, preset.margin).loss
-    part = losses.identification(out.part_logits, y)
-    whole = losses.identification(out.global_logits, y)
+    part = F.cross_entropy(out.part_logits, y)
+    whole = F.cross_entropy(out.global_logits, y)
     return {"ranking": ranking, "part": part, "global": whole}
 
 

@@ -55,10 +55,11 @@ def _two_steps(answer: Any, seed: int, x: Tensor, lr: float, limit: float) -> An
 
 
 def _seeds(rng: np.random.Generator) -> tuple[Any, ...]:
-    """Differences of both signs, none of them 0, nor their mean."""
+    """Differences of both signs, some of them 0, but not their mean."""
     n = int(rng.integers(1, 6))
-    baseline = rng.normal(size=n)
-    return (baseline + rng.normal(0.3, 1, n)).tolist(), baseline.tolist()
+    baseline, changes = rng.normal(size=n), rng.normal(0.3, 2, n)
+    changes[1:][rng.random(n - 1) < 0.2] = 0
+    return (baseline + changes).tolist(), baseline.tolist()
 
 
 INPUTS = {

@@ -119,13 +119,15 @@ class Case(NamedTuple):
 
 
 def _made() -> dict[str, Case]:
-    """Pids in mixed order and not equally often: disorder, near order, exact ties."""
+    """Pids in mixed order and not equally often: from disorder to distant groups."""
     labels = torch.tensor([4, 9, 4, 7, 9, 4, 7, 9])
     positive, negative = masks(labels)
     points = torch.randn(8, 3, generator=torch.Generator().manual_seed(4))
     centres = {4: 0.0, 9: 1.7, 7: 3.4}
     moved = torch.tensor([[centres[int(x)], 0, 0] for x in labels])
     disorder = pairwise_distances(points)
+    strayed = 0.4 * points + 4 * moved  # three groups far apart, one picture astray
+    strayed[5] = strayed[6] + 0.1
     order = pairwise_distances(0.4 * points + moved)
     two = torch.tensor([0, 1, 2, 3, 4, 6])  # each pid twice
     few = (two[:, None], two)
@@ -135,6 +137,7 @@ def _made() -> dict[str, Case]:
         "8 pictures in fair order": Case(order, positive, negative, 0.9),
         "the same with a wider margin": Case(order, positive, negative, 1.2),
         "triplets exactly at the margin": Case(quarters, positive, negative, 0.75),
+        "a picture astray": Case(pairwise_distances(strayed), positive, negative, 0.5),
         "6 pictures": Case(order[few], positive[few], negative[few], 2.0),
     }
 

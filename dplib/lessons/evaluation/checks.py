@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from dplib.lessons.causes import Cause, blame, numbers
+from dplib.lessons.causes import Cause, blame, numbers, same
 from dplib.lessons.checks import choice, exercise
 from dplib.lessons.evaluation import mistakes
 
@@ -14,21 +14,26 @@ from dplib.lessons.evaluation import mistakes
 @exercise("6.1", praise="AP asks about every match, INP about the last one.")
 def _ap_and_inp(answer: Callable[[Tensor], Any]) -> str | None:
     got = [numbers(answer(*case)) for case in mistakes.LISTS]
-    if any(not isinstance(g, np.ndarray) or g.shape != (2,) for g in got):
+    if not all(isinstance(g, np.ndarray) and g.shape == (2,) for g in got):
         return "return a pair of two numbers, AP and INP"
-    swapped = blame(lambda right: answer(right)[::-1], mistakes.both, mistakes.LISTS)
-    if swapped is None:
+    pairs = [mistakes.both(*case) for case in mistakes.LISTS]
+    if all(same(g[::-1], pair) for g, pair in zip(got, pairs, strict=True)):
         return "these are the right numbers in the wrong order: AP comes first"
     for place, name in enumerate(("AP", "INP")):
         words = blame(
-            lambda right, place=place: answer(right)[place],
-            lambda right, place=place: mistakes.both(right)[place],
+            _part(answer, place),
+            _part(mistakes.both, place),
             mistakes.LISTS,
             mistakes.OF_ONE_LIST[name],
         )
         if words is not None:
             return words if isinstance(words, Cause) else f"{name}: {words}"
     return None
+
+
+def _part(function: Callable[[Tensor], Any], place: int) -> Callable[[Tensor], Any]:
+    """The function that returns one of the two numbers alone."""
+    return lambda right: function(right)[place]
 
 
 @exercise("6.2", praise="Each query makes one step, at its first match.")

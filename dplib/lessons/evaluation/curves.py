@@ -20,6 +20,11 @@ SERIES = (
 )
 
 
+def _style(i: int) -> dict[str, Any]:
+    """The keywords by which the i-th curve of a figure is drawn."""
+    return dict(SERIES[i % len(SERIES)].plot())
+
+
 def cmc_curve(
     curves: Mapping[str, Any] | Any, *, max_rank: int = 20, title: str = "CMC"
 ) -> Figure:
@@ -35,7 +40,7 @@ def cmc_curve(
         ax.plot(
             np.arange(1, len(y) + 1),
             y,
-            **SERIES[i % len(SERIES)].plot(),
+            **_style(i),
             ms=4,
             label=f"{name}: rank-1 {y[0]:.1f} %",
         )
@@ -84,9 +89,8 @@ def bootstrap_draws(
         values[name] = np.array([low, high])
     for i, (low, high) in enumerate(values.values()):
         y = top * (1.08 + 0.08 * i)
-        style = SERIES[i % len(SERIES)]
-        line = {"color": style.color, "ls": style.line}
-        ax.plot([low, high], [y, y], marker="|", ms=9, lw=2, **line)
+        bracket = _style(i) | {"marker": "|", "ms": 9, "lw": 2}
+        ax.plot([low, high], [y, y], **bracket)
     ax.axvline(100 * measured, color="black", lw=1, ls=":", label="measured")
     ax.set(
         title=f"{measure} in each bootstrap draw; brackets hold {100 * level:.0f} %",
@@ -114,7 +118,7 @@ def tie_curves(levels: Sequence[int], curves: Mapping[str, Sequence[float]]) -> 
         ax.plot(
             range(len(levels)),
             y,
-            **SERIES[i % len(SERIES)].plot(),
+            **_style(i),
             label=name,
         )
     ax.set_xticks(range(len(levels)), [f"{n:,}" for n in levels])

@@ -6,6 +6,7 @@ with tensors: another axis, operands exchanged, a transpose or a mask left out.
 
 import ast
 import copy
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -61,13 +62,26 @@ def mutants(code: str) -> list[Mutant]:
     for number, node in enumerate(ast.walk(tree)):
         node.number = number
     found = {ast.unparse(tree): ""}
-    for node in _changeable(tree):
-        for new in _changes(node):
-            text = ast.unparse(ast.fix_missing_locations(_Put(node, new).made(tree)))
-            before, after = ast.unparse(node), ast.unparse(new)
-            line = getattr(node, "lineno", 1)
-            found.setdefault(text, f"line {line}: {_short(before)} → {_short(after)}")
+    changes = ((node, new) for node in _changeable(tree) for new in _changes(node))
+    for node, new in itertools.chain(changes, _exchanged(tree)):
+        text = ast.unparse(ast.fix_missing_locations(_Put(node, new).made(tree)))
+        before, after = ast.unparse(node), ast.unparse(new)
+        line = getattr(node, "lineno", 1)
+        found.setdefault(text, f"line {line}: {_short(before)} → {_short(after)}")
     return [Mutant(what, text) for text, what in found.items() if what]
+
+
+def _exchanged(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Each use of a function's argument, and another argument in its place."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        names = [a.arg for a in function.args.args]
+        for node in ast.walk(function):
+            if isinstance(node, ast.Name) and node.id in names:
+                if isinstance(node.ctx, ast.Load):
+                    for name in names:
+                        yield node, ast.Name(name, ast.Load())
 
 
 def limited(code: str) -> str:

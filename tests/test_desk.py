@@ -139,7 +139,7 @@ def test_a_function_needs_inputs(put: Any) -> None:
         (("gives", None), ("gives", 0), False),
         (("gives", None), ("gives", None), True),
         (("gives", "KeyError"), ("raises", "KeyError"), False),
-        (("raises", "KeyError"), ("raises", "KeyError"), True),
+        (("raises", "KeyError"), ("raises", "IndexError"), True),
     ],
 )
 def test_alike(got: Any, want: Any, equal: bool) -> None:

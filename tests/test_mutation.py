@@ -72,6 +72,12 @@ def test_one_change_at_a_time_and_none_twice() -> None:
     assert "line 2: x - k → k - x" in [m.what for m in found]
 
 
+def test_arguments_are_exchanged() -> None:
+    code = "def f(x, y):\n    z = x\n    return z - y"
+    expected = {code.replace("z = x", "z = y"), code.replace("- y", "- x")}
+    assert expected <= made(code)
+
+
 def test_all_mutants_can_be_parsed() -> None:
     code = (
         "def f(xs, n=2):\n    '''Text.'''\n    import math\n"

@@ -193,8 +193,8 @@ pd.DataFrame(
 # ## 3 · Which images count
 #
 # A person who walks past a camera appears in several nearly identical images. Finding
-# those proves nothing. Therefore, **a gallery image with the query's pid and
-# the query's camera does not count for that query**. Images of *other* people in the
+# those proves nothing. Therefore, **a gallery image with the query's pid and the
+# query's camera does not count for that query**. Images of *other* people in the
 # query's camera do count: they are wrong answers.
 #
 # Here is an example with two queries and six gallery images:
@@ -243,9 +243,9 @@ check("1.2", counts)
 # </details>
 
 # %% [markdown]
-# `dplib` marks what does not count in each ranked list (the field `junk`). We rank the
-# gallery for every query by made-up descriptors, since the order plays no role here,
-# and compare all the marks with the rule, written out image by image:
+# In its ranked lists, `dplib` marks both kinds by one field, `junk`, as Market-1501's
+# own program does. We rank the gallery for every query by made-up descriptors, since
+# the order plays no role here, and compare all marks with the rule, image by image:
 
 
 # %% tags=["nbval-check-output"]
@@ -299,8 +299,8 @@ plots.show(
 # right. The model should be invariant to both. The order from head to foot is kept,
 # which lesson 2 relies on. At test time, an image is only resized and normalised.
 #
-# Let the image have height $h$ and width $w$, let $a$
-# be the area as a share of the image, and $r$ the ratio height/width. The box then has
+# Let the image have height $h$ and width $w$, let $a$ be the area as a share of the
+# image, and $r$ the ratio height/width. The box then has
 #
 # $$\text{height} = \sqrt{a\,r\,h\,w}, \qquad \text{width} = \sqrt{a\,h\,w/r},$$
 #
@@ -465,7 +465,7 @@ plots.show(
 # ### Exercise 1.4 · break the crop (difficulty 3, 10 minutes)
 #
 # Somebody configures torchvision's random crop for this recipe and copies "aspect ratio
-# in [2, 3]" from the paper. Training runs without an error, and the model is poor.
+# in [2, 3]" from the paper. Training runs without an error.
 # Break the crop in the same way, and look at what it cuts:
 
 # %% tags=["nbval-check-output"]

@@ -79,6 +79,9 @@ def _cell(answer: Callable[..., Any]) -> str | None:
             "the two states are right but in the order (c, h); return (h, c)": (
                 lambda *case: _lstm_cell(*case)[::-1]
             ),
+            "you return the hidden state alone; return both states, (h, c)": (
+                lambda *case: _lstm_cell(*case)[0]
+            ),
             "the hidden state shows tanh of the cell, h = o · tanh(c); you left the "
             "tanh out": partial(_lstm_cell, show=lambda c: c),
             "the hidden state must use the new cell; you used the old one": _old_cell,

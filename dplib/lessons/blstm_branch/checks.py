@@ -60,8 +60,8 @@ def _applied(build: Callable[[int, int, int], Any]) -> Callable[..., Any]:
         module = build(rows, units, num_ids)
         if not isinstance(module, nn.Module):
             raise _StoppedError(
-                f"your function gives back a {type(module).__name__}; expected an "
-                "nn.Module, an nn.Sequential for example"
+                f"your function gives back something of type {type(module).__name__}; "
+                "expected an nn.Module, an nn.Sequential for example"
             )
         try:
             return _logits(module, h)
@@ -323,6 +323,8 @@ _STATEMENTS = {  # letter → what the record says if the answer has it wrong
 
 @exercise("3.6", praise="Two remedies, each sufficient, neither necessary.")
 def _what_wakes(answer: str | Iterable[str]) -> str | None:
+    if not isinstance(answer, Iterable):
+        return f'give the letters as a text, such as "ab", not {answer!r}'
     given = {x for part in answer for x in str(part).lower() if x.isalpha()}
     if unknown := given - set(_STATEMENTS):
         return f"there is no statement {min(unknown)!r}; give letters from a to e"

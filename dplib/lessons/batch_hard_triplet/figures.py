@@ -1,7 +1,7 @@
-"""Figures of triplets: distances, mining, and an embedding under way.
+"""Figures of triplets: distances, mining, and an embedding while it trains.
 
-They complete ``plots`` and follow its rules: a Figure comes back, ``plots.show`` puts
-it on the page, and no meaning rests on colour alone.
+They complete ``plots`` and follow its rules: each function returns a Figure, which
+``plots.show`` puts on the page, and no meaning rests on colour alone.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def triplets_on_paper(
         ax.add_patch(
             Circle((centre[0], centre[1]), radius, fill=False, ls=style, ec="#777777")
         )
-    ax.plot([], [], ls="--", color="#777777", label=f"the margin, {margin:g}, further")
+    ax.plot(
+        [], [], ls="--", color="#777777", label=f"farther by the margin, {margin:g}"
+    )
     ax.set(title=title or f"Anchor {anchor}", xlabel="coordinate 1")
     ax.set_ylabel("coordinate 2")
     ax.set_aspect("equal")
@@ -219,8 +221,8 @@ def runs(
 def embedding(flat: FlatEmbedding, step: int, settings: Settings, look: Look) -> Figure:
     """The points after ``step`` steps, their distances, and the loss so far.
 
-    ``look`` is ``flat.look(step, settings)``: its active triplets are drawn. Quick
-    enough for a picture per step.
+    ``look`` is ``flat.look(step, settings)``: its active triplets are drawn. This is
+    quick enough for a picture at each step.
     """
     fig = Figure((9.0, 4.3))
     ax = fig.add_axes((0.05, 0.1, 0.44, 0.78))
@@ -265,7 +267,7 @@ def embedding(flat: FlatEmbedding, step: int, settings: Settings, look: Look) ->
 def embedding_steps(
     rows: Mapping[str, tuple[FlatEmbedding, Settings]], steps: Sequence[int]
 ) -> Figure:
-    """Embeddings at a few steps, one row per way of training: the widget's twin."""
+    """Embeddings at a few steps, with a row for each way of training."""
     size = (2.3 * len(steps), 2.35 * len(rows) + 0.5)
     fig = Figure(size, layout="constrained")
     grid = fig.subplots(len(rows), len(steps), squeeze=False)
@@ -290,7 +292,7 @@ _LEGEND = "solid: to the positive   dotted: to the negative   faint: not in the 
 def _points(
     ax: Axes, flat: FlatEmbedding, step: int, look: Look, size: float = 45
 ) -> None:
-    """The points, those of the batch full; its active triplets as lines."""
+    """Draw the points, pale outside the batch, and its active triplets as lines."""
     points = flat.trace[step]
     chosen = torch.zeros(len(points), dtype=torch.bool)
     chosen[look.batch] = True

@@ -1,7 +1,7 @@
-"""Which triplets of a batch train the net, and a flat embedding to watch them at work.
+"""Ways to choose triplets from a batch, and a flat embedding on which to watch them.
 
-``losses.batch_hard_triplet`` is the paper's choice (§3.4); its rivals stand here, for
-lesson 4. The embedding has no net: each picture owns its two coordinates.
+``losses.batch_hard_triplet`` is the paper's choice (§3.4); its rivals are here, for
+lesson 4. The embedding has no net: each picture has two coordinates of its own.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Settings:
 
 
 class Look(NamedTuple):
-    """What a step sees before it moves anything."""
+    """The state of a step before any point moves."""
 
     batch: Tensor  # [PK] numbers of the points drawn
     triplets: Triplets  # rows of the batch
@@ -118,7 +118,7 @@ class FlatEmbedding:
         return Look(batch, triplets, hinge, hinge.mean(), share)
 
     def train(self, until: int, settings: Settings) -> None:
-        """Steps up to number ``until``; those taken already stay as they are."""
+        """Take steps up to number ``until``; earlier ones are not taken again."""
         while len(self.trace) <= until:
             points = self.trace[-1].clone().requires_grad_()
             look = self.look(len(self.trace) - 1, settings, points)

@@ -1,4 +1,4 @@
-"""An embedding that trains while one watches, on the drawings of ``figures``."""
+"""An embedding that trains while the reader watches, drawn by ``figures``."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DISTANCES = ("Euclidean", "squared")
 def flat_embedding(*, seed: int = 0) -> ipywidgets.Widget:
     """Press play: one tick is one step of a :class:`mining.FlatEmbedding`.
 
-    Margin, P, K, mining and distance can be turned at any step and hold from there on;
-    the step slider goes back in time; Reset goes to the start. The text is
+    Margin, P, K, mining and distance can be changed at any step and apply from then on;
+    the step slider goes back in time; Reset goes to the start. The text is that of
     ``describe``.
     """
     flat = FlatEmbedding(seed=seed)

@@ -111,7 +111,8 @@ def live_curves(
     chance = math.log(num_ids)
     losses.axhline(chance, color="black", ls="--", lw=1, label=f"ln {num_ids}")
     top = 1.6 * losses.get_ylim()[1]  # room for the legend
-    losses.set(title="Losses", ylabel="loss (nats; BtR: distance)", ylim=(0, top))
+    heading = "Losses (thick: mean of an epoch)"
+    losses.set(title=heading, ylabel="loss (nats; BtR: distance)", ylim=(0, top))
     ranking = STYLES["BtR"]
     shown = ranking.color, ranking.line, 100
     _faint_and_mean(active, history, "active", "", *shown)
@@ -251,7 +252,7 @@ def jolt(runs: Mapping[str, Rows], at: int, limit: float, *, title: str = "") ->
         ax.axvline(at, color="#C8C8C8", lw=4, alpha=0.6)
         ax.set_xlabel("iteration")
         ax.grid(alpha=0.3)
-    loss.set(title="Sum of the losses", ylabel="loss")
+    loss.set(title="Sum of the losses (thick: mean of five)", ylabel="loss")
     norm.set(title="Gradient before clipping", ylabel="norm")
     low, high = norm.dataLim.intervaly
     if high > 30 * low:
@@ -296,7 +297,7 @@ def loss_curves(
         if key != "ranking":
             ax.axhline(math.log(num_ids), color="black", ls="--", lw=1)
             place = (ax.get_xlim()[1], math.log(num_ids))
-            ax.text(*place, f"ln {num_ids} ", ha="right", va="bottom", fontsize=8)
+            ax.text(*place, f"ln {num_ids} ", ha="right", va="top", fontsize=8)
         unit = "distance" if key == "ranking" else "nats"
         ax.set(title=heading, xlabel="iteration", ylabel=f"loss ({unit})")
         ax.set_ylim(bottom=0)

@@ -13,11 +13,13 @@ from dplib.lessons.evaluation import mistakes
 
 @exercise("6.1", praise="AP asks about every match, INP about the last one.")
 def _ap_and_inp(answer: Callable[[Tensor], Any]) -> str | None:
-    got = [numbers(answer(*case)) for case in mistakes.LISTS]
-    if not all(isinstance(g, np.ndarray) and g.shape == (2,) for g in got):
-        return "return a pair of two numbers, AP and INP"
-    pairs = [mistakes.both(*case) for case in mistakes.LISTS]
-    if all(same(g[::-1], pair) for g, pair in zip(got, pairs, strict=True)):
+    swapped = True
+    for case in mistakes.LISTS:
+        pair = numbers(answer(*case))
+        if not isinstance(pair, np.ndarray) or pair.shape != (2,):
+            return "return a pair of two numbers, AP and INP"
+        swapped &= same(pair[::-1], mistakes.both(*case))
+    if swapped:
         return "these are the right numbers in the wrong order: AP comes first"
     for place, name in enumerate(("AP", "INP")):
         words = blame(

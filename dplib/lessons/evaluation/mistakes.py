@@ -321,7 +321,7 @@ def orders() -> dict[str, tuple[Tensor, int, int]]:
     """The worked example for each image, and images scattered in a plane."""
     line = torch.tensor([[0.0], [10.0], [21.0], [26.0], [29.0]])
     plane = torch.rand(12, 2, generator=torch.Generator().manual_seed(3))
-    found = {}
+    found: dict[str, tuple[Tensor, int, int]] = {}
     for name, points, ks in (
         ("the worked example", line, (2,)),
         ("12 images in a plane", plane, (1, 2, 3, 5)),

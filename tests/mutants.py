@@ -78,10 +78,9 @@ def _exchanged(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
             continue
         names = [a.arg for a in function.args.args]
         for node in ast.walk(function):
-            if isinstance(node, ast.Name) and node.id in names:
-                if isinstance(node.ctx, ast.Load):
-                    for name in names:
-                        yield node, ast.Name(name, ast.Load())
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                for name in names if node.id in names else ():
+                    yield node, ast.Name(name, ast.Load())
 
 
 def limited(code: str) -> str:

@@ -30,7 +30,8 @@ def _boxes(rng: np.random.Generator) -> tuple[Any, ...]:
     who = np.stack([rng.integers(0, 3, n), rng.integers(0, 3, n)])
     rows = np.concatenate([np.arange(n), rng.integers(n, size=rng.integers(6))])
     extra = rng.integers(0, 3, (2, 4))
-    boxes = torch.from_numpy(np.concatenate([who[:, rows], extra], 1))
+    every = rng.permutation(np.concatenate([who[:, rows], extra], 1), axis=1)
+    boxes = torch.from_numpy(every)
 
     def unit(m: int) -> Tensor:
         return F.normalize(torch.from_numpy(rng.normal(size=(m, c))))

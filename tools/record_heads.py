@@ -80,6 +80,11 @@ EXPERIMENTS = {
     "600 people": Experiment(
         600, 1600, 25, same("linear", "centred", "scaled", "bn"), stop=True
     ),
+    "600 people, no weight decay": Experiment(
+        *(600, 1600, 25),
+        {"centred, no weight decay": ("centred", "centred", {"weight_decay": 0.0})},
+        stop=True,
+    ),
     "600 people, authors": Experiment(600, 2400, 25, AUTHORS, stop=True),
 }
 

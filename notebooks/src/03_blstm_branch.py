@@ -925,7 +925,7 @@ table_of("one branch")
 #
 # Which of these statements do the tables support? Give their letters, as in `"ab"`.
 #
-# - **a** Centring alone is sufficient to wake a branch.
+# - **a** On 40 people, centring alone is sufficient to wake a branch.
 # - **b** Centring is necessary to wake a branch.
 # - **c** A branch sleeps only if it has an LSTM.
 # - **d** The learned $\gamma$ and $\beta$ are what wakes a branch in BatchNorm.
@@ -979,9 +979,9 @@ display(Markdown(words))
 # %% [markdown]
 # So all three predictions hold. A linear head sleeps while the features of all images
 # have much in common and differ little, and each batch holds only a few of the people.
-# Subtracting what they have in common is sufficient to wake it, and so is enlarging the
-# differences, or filling the batch with all people. None of these is necessary.
-# BatchNorm does the first two.
+# On few people, subtracting what they have in common is sufficient to wake it, and so
+# is enlarging the differences, or filling the batch with all people. None of these is
+# necessary. BatchNorm does the first two.
 #
 # ### Six hundred people: a longer record
 #
@@ -991,20 +991,44 @@ display(Markdown(words))
 # length of the preset `toy`, for the authors' head).
 
 # %%
-longer = {**recorded("600 people"), **recorded("600 people, authors")}
-pd.concat([table_of("600 people"), table_of("600 people, authors")])
+parts = ("600 people", "600 people, no weight decay", "600 people, authors")
+longer = {k: v for e in parts for k, v in recorded(e).items()}
+awake = {key: {} for key in ("part", "global")}
+for e in parts:
+    for key, found in awake.items():
+        found |= when_awake(e, key)
+pd.concat([table_of(e) for e in parts])
 
 # %%
-ends = {}
-for e in ("600 people", "600 people, authors"):
-    of_bpi, of_bgi = (when_awake(e, key) for key in ("part", "global"))
-    ends |= {k: f"BpI {span(of_bpi[k])}, BgI {span(of_bgi[k])}" for k in of_bpi}
+ends = {
+    k: f"BpI {span(v)}, BgI {span(awake['global'][k])}"
+    for k, v in awake["part"].items()
+}
 told = "; ".join(f"{k}: {text}" for k, text in ends.items())
 plots.show(
-    figures.wake_curves(longer, 600, 25, title="Six hundred people", columns=5),
-    alt=f"""Five panels, one for each head, with the losses of BpI and BgI on 600
-    people, a line for each seed. The iterations at which they wake: {told}.""",
+    figures.wake_curves(longer, 600, 25, title="Six hundred people", columns=3),
+    alt=f"""Six panels, one for each head, with the losses of BpI and BgI on 600 people,
+    a line for each seed. The iterations at which they wake: {told}.""",
 )
+
+# %%
+last = [r["reach"][-1] for r in longer["centred"]]
+asleep = sum(math.isinf(x) for x in awake["part"]["centred"])
+without = span(awake["part"]["centred, no weight decay"])
+words = f"""On 600 people, centring alone wakes BgI (at iteration
+{span(awake["global"]["centred"])}), but BpI sleeps to the end in {asleep} of
+{len(last)} seeds, and its gradient at $f_b$ falls to {max(last):.0g} or less. Without
+weight decay, the same head is awake at iteration: {without}. Scaling alone is sufficient here, too
+(iteration {span(awake["part"]["scaled"])})."""
+display(Markdown(words))
+
+# %% [markdown]
+# Centring removes the noise, but it does not enlarge the small gradient of the LSTM's
+# weights. Adam adds weight decay to the gradient and divides the sum by its typical
+# size. Where the decay is larger than the gradient of the loss, it alone decides the
+# step, and the weights shrink at the full learning rate. The outputs become more alike,
+# the gradient smaller still, and the branch dies. With few people the useful gradient
+# grows in time; with many it does not.
 
 # %%
 authors_runs = longer["authors"]
@@ -1012,7 +1036,7 @@ woken = [
     x for x in when_awake("600 people, authors", "part")["authors"] if x < math.inf
 ]
 dead = [str(r["seed"]) for r in authors_runs if r["reach"][-1] == 0]
-with_bn = when_awake("600 people", "part")["bn"]
+with_bn = awake["part"]["bn"]
 words = f"""With a BatchNorm directly before the classifier, BpI is awake at iteration
 {span(with_bn)}. The authors' head has a BatchNorm too, but behind its FC and followed
 by a ReLU. Under it BpI woke in {len(woken)} of {len(authors_runs)} seeds"""
@@ -1034,12 +1058,12 @@ columns = ["spread of O at first", "smallest, of all blocks and seeds"]
 pd.DataFrame(lasting, index=columns).T.round(5)
 
 # %% [markdown]
-# The table explains part of it. While a branch sleeps, its outputs become more and more
-# alike. BatchNorm divides by $\sqrt{v + \epsilon}$ with $\epsilon = 10^{-5}$, so that
-# it no longer enlarges differences far below $\sqrt{\epsilon} \approx 0.003$. A ReLU
-# passes no gradient where its input is negative; once that is so for all of its units
-# and all images, the gradient is exactly 0, and the branch cannot wake any more. Why
-# the spread falls so fast under the authors' head, the record does not show.
+# The table explains part of it. BatchNorm divides by $\sqrt{v + \epsilon}$ with
+# $\epsilon = 10^{-5}$, so that it no longer enlarges differences far below
+# $\sqrt{\epsilon} \approx 0.003$. A ReLU passes no gradient where its input is
+# negative; once that is so for all of its units and all images, the gradient is exactly
+# 0, and the branch cannot wake any more. Why the spread falls so fast under the
+# authors' head, the record does not show.
 #
 # These are small nets from random weights on a toy data set: with an ImageNet backbone
 # the printed form may well wake by itself. (The authors' recipe trains the triplet loss

@@ -174,13 +174,12 @@ pd.Series(values, name="loss").round(2).to_frame()
 # %% tags=["nbval-check-output"]
 tiny = torch.tensor([2.0, 1.0], requires_grad=True)
 small = [3 * tiny[0], tiny[1] ** 2, (tiny[1] - tiny[0]) / 8]
-slopes = [torch.autograd.grad(loss, tiny, retain_graph=True)[0] for loss in small]
-(together,) = torch.autograd.grad(sum(small), tiny)
-torch.testing.assert_close(together, sum(slopes))
-rows = {"loss": [loss.item() for loss in small]}
-rows["gradient"] = [slope.tolist() for slope in slopes]
-rows["length"] = [round(slope.norm().item(), 2) for slope in slopes]
-pd.DataFrame(rows)
+by_hand = torch.tensor([[3, 0], [0, 2], [-1 / 8, 1 / 8]])  # a row for each loss
+sum(small).backward()
+torch.testing.assert_close(tiny.grad, by_hand.sum(0))
+rows = {"loss": [loss.item() for loss in small], "gradient": by_hand.tolist()}
+rows["length"] = by_hand.norm(dim=1).tolist()
+pd.DataFrame(rows).round(2)
 
 # %% [markdown]
 # The gradient of the first loss is $(3, 0)$ and that of the second is $(0, 2)$. Their
@@ -896,6 +895,8 @@ slower = [
     for loss in ("part", "global")
 ]
 assert all(c.mean > 0 and c.agree == 5 for c in slower)
+
+# %%
 assert end["λ2 = 0"]["part"].min() > np.log(NC)
 assert abs((end["λ1 = 5"]["ranking"] - end["all λ = 1"]["ranking"]).mean()) < 0.1
 plots.show(
@@ -1089,6 +1090,8 @@ early = {k: five.values("flipped", "three losses", "first", k) for k in ("far", 
 late = {k: five.values("flipped", k, "ranking")[:, 5:].mean(1) for k in runs_of_a}
 assert (early["far"] > early["near"] + toy.margin).all()
 assert (late["three losses"] > 4 * late["BtR"]).all()
+
+# %%
 text = (
     "<details><summary>The flipped sign, measured</summary>The flipped hinge is "
     "$[m - D(a, p) + D(a, n)]_+$: it asks that the hardest positive be *farther* than "

@@ -51,6 +51,16 @@ def _distances(answer: Callable[[Tensor], Any]) -> str | None:
             "the values are right, but no gradient can flow through them: compute with "
             "torch all the way, without detach() or no_grad()"
         )
+    if torch.as_tensor(answer(_FAR)).isnan().any():
+        return (
+            "the rows 100 and 100.011 give nan, because rounding takes the square "
+            "below 0: clamp the square before the root"
+        )
+    return _wrong_gradient(given, points)
+
+
+def _wrong_gradient(given: Tensor, points: Tensor) -> str | None:
+    """What is wrong with the gradient of the distances, whose values are right."""
     weights = torch.linspace(-1, 1, 36).view(6, 6)
     (slope,) = torch.autograd.grad((given * weights).sum(), points)
     if not slope.isfinite().all():
@@ -59,20 +69,23 @@ def _distances(answer: Callable[[Tensor], Any]) -> str | None:
             "root is infinite at 0: clamp the *square*, before the root, at a small "
             "number above 0 such as 1e-12"
         )
-    true = _POINTS.clone().requires_grad_()
-    total = (pairwise_distances(true) * weights).sum()
-    (want,) = torch.autograd.grad(total, true)
-    if not torch.allclose(slope, want, atol=1e-3):
+    left, right = (_POINTS.clone().requires_grad_() for _ in range(2))
+    d2 = (left[:, None] - right).square().sum(-1)
+    total = (d2.clamp(min=1e-12).sqrt() * weights).sum()
+    sides = torch.autograd.grad(total, (left, right))
+    if torch.allclose(slope, sides[0] + sides[1], atol=1e-3):
+        return None
+    if any(torch.allclose(slope, side, atol=1e-3) for side in sides):
         return (
-            "the values are right, but the gradient is not: some part of the formula "
-            "is detached from the graph"
+            "the values are right, but the gradient is that of one side only: a "
+            "distance depends on both of its rows, and one of them is detached"
         )
-    if torch.as_tensor(answer(_FAR)).isnan().any():
-        return (
-            "the rows 100 and 100.011 give nan, because rounding takes the square "
-            "below 0: clamp the square before the root"
-        )
-    return None
+    off = (slope - sides[0] - sides[1]).abs().sum(1).argmax()
+    return (
+        "the values are right, but the gradient is not (that on the row "
+        f"{_POINTS[off].int().tolist()} differs most): clamp the square, and detach "
+        "nothing"
+    )
 
 
 def _moves_small_distances(given: Any) -> bool:
@@ -97,11 +110,13 @@ def _masks(answer: Callable[[Tensor], Any]) -> str | None:
 
 @exercise("4.3", praise="That is equation 1.")
 def _loss(answer: Callable[..., Any]) -> str | None:
+    distances, *rest = next(iter(CASES.values()))
+    given = answer(distances.clone().requires_grad_(), *rest)
+    if _many(given):
+        return "the loss is one number, the mean over the anchors; you give several"
     mistake = blame(answer, right_loss, CASES, LOSS)
     if mistake:
         return mistake
-    distances, *rest = next(iter(CASES.values()))
-    given = answer(distances.clone().requires_grad_(), *rest)
     if isinstance(given, Tensor) and not given.requires_grad:
         return (
             "the value is right, but no gradient can flow through it: compute with "
@@ -112,7 +127,14 @@ def _loss(answer: Callable[..., Any]) -> str | None:
 
 @exercise("4.4", praise="Counted over every triplet of the batch.")
 def _share(answer: Callable[..., Any]) -> str | None:
+    if _many(answer(*next(iter(CASES.values())))):
+        return "the share of the batch is one number; you give several"
     return blame(answer, right_share, CASES, SHARE)
+
+
+def _many(given: Any) -> bool:
+    values = numbers(given)
+    return isinstance(values, list) or (values is not None and values.size > 1)
 
 
 choice(

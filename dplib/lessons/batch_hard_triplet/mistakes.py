@@ -250,6 +250,15 @@ _LOSS: tuple[tuple[Callable[[Case], Tensor], str], ...] = (
         "you took one hardest pair for the whole batch; each anchor has its own",
     ),
     (
+        lambda c: _hinge_mean(
+            c,
+            c.distances.masked_fill(c.positive, -torch.inf).amax(1),
+            c.distances.masked_fill(c.negative, torch.inf).amin(1),
+        ),
+        "you filled the entries that count: masked_fill replaces where its mask is "
+        "True, so negate the masks",
+    ),
+    (
         lambda c: torch.tensor(torch.inf),
         "the loss is infinite: fill with -∞ before a maximum, and with +∞ before a "
         "minimum",
@@ -268,7 +277,12 @@ def right_share(*batch: Any) -> Tensor:
 
 
 def _swapped(c: Case) -> Tensor:
-    return 2 * c.margin - c.cost  # m - D(a, p) + D(a, n)
+    return c.margin - c.distances[:, :, None] + c.distances[:, None]
+
+
+def _gap(c: Case) -> Tensor:
+    """D(a, p) - D(a, n) [a, p, n]."""
+    return c.distances[:, :, None] - c.distances[:, None]
 
 
 _SHARE: tuple[tuple[Callable[[Case], Tensor], str], ...] = (
@@ -323,11 +337,11 @@ _SHARE: tuple[tuple[Callable[[Case], Tensor], str], ...] = (
         "positive and negative are exchanged: the loss is m + D(a, p) - D(a, n)",
     ),
     (
-        lambda c: (c.cost > c.margin)[c.valid].float().mean(),
+        lambda c: (_gap(c) > 0)[c.valid].float().mean(),
         "the margin is missing: the loss is m + D(a, p) - D(a, n)",
     ),
     (
-        lambda c: (c.cost > 2 * c.margin)[c.valid].float().mean(),
+        lambda c: (_gap(c) - c.margin > 0)[c.valid].float().mean(),
         "you subtracted the margin; the loss is m + D(a, p) - D(a, n)",
     ),
     (

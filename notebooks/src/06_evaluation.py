@@ -45,8 +45,9 @@ from dplib.samples import JUNK
 
 # %% [markdown]
 # At test time the three branches are gone. One forward pass of the backbone and one
-# average turn an image into its descriptor $f_m$, and a gallery is ranked by its
-# distance to the query's descriptor. This lesson is about what comes after that.
+# average turn an image into its descriptor $f_m$ (`fm` in `dplib`), and a gallery is
+# ranked by its distance to the query's descriptor. This lesson is about what comes
+# after that.
 
 # %%
 plots.show(architecture.figure("evaluation"), alt=architecture.alt("evaluation"))
@@ -79,8 +80,8 @@ plots.show(
 # **Distractors** (pid 0) are passers-by. They count, and they are always wrong.
 #
 # Six images remain. Three of them are *true matches*. All measures follow from the
-# **ranks of the true matches**, $r_1 < r_2 < \dots < r_M$; here $M = 3$ and the ranks
-# are 2, 3 and 6. For one query,
+# **ranks of the true matches**, $r_1 < r_2 < \dots < r_M$ (`match_ranks` in `dplib`).
+# Here $M = 3$, and the ranks are 2, 3 and 6. For one query,
 #
 # $$\mathrm{AP} = \frac{1}{M} \sum_{j=1}^{M} \frac{j}{r_j}, \qquad
 # \mathrm{INP} = \frac{M}{r_M}, \qquad
@@ -853,8 +854,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The whole method follows under *Further*. Its published settings are $k_1 = 20$,
-# $k_2 = 6$ (explained there) and $\lambda = 0.3$. Before re-ranking, the net `toy` has:
+# The whole method follows under *Further*. Its published settings are $k_1 = 20$
+# (`k1`), $k_2 = 6$ (`k2`, explained there) and $\lambda = 0.3$ (`lambda_`). Before
+# re-ranking, the net `toy` has:
 
 # %%
 from dplib import reranking
@@ -966,7 +968,7 @@ raised = sum(by_map[name].low > 0 for name in views)
 unsure = sum(not clear(by_rank1[name]) for name in views)
 display(
     Markdown(
-        f"Re-ranking raises mAP for {raised} of the {len(views)} nets by an amount "
+        f"Re-ranking raises mAP for {raised} of {len(views)} nets by an amount "
         f"whose interval lies above 0. For rank-1 the interval includes 0 for {unsure} "
         f"of {len(views)}. The mAP of the colour histogram changes by "
         f"{in_words(by_map['colour histogram'])}. Where most neighbours are wrong, "

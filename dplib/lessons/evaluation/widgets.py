@@ -23,12 +23,20 @@ def ranking_explorer(
 ) -> ipywidgets.Widget:
     """Choose a query, a variant and re-ranking; see the ranking and the match ranks.
 
-    variants and reranked: results of the same queries against the same gallery by
-    the variant's name; a variant that is not in ``reranked`` has no re-ranking. query
-    and gallery: the samples that were evaluated, in that order. The text states pid,
-    camera, AP and match ranks as the chosen Retrieval has them. The queries' order is
-    that of the first variant, so that another variant shows the same query.
-    Raises DplibError for no variants, and for results of other queries.
+    The order of the queries is that of the first variant, so that the same query is
+    shown when another variant is chosen.
+
+    Args:
+        variants: The result of each variant, by its name: the same queries against the
+            same gallery.
+        query: The samples that were evaluated, in that order.
+        gallery: Likewise.
+        reranked: The re-ranked results; a variant that is missing here cannot be
+            re-ranked.
+        k: How many gallery images are shown.
+
+    Raises:
+        DplibError: There are no variants, or their results are of different queries.
     """
     better = dict(reranked or {})
     _check(variants, better)
@@ -68,7 +76,7 @@ def ranking_explorer(
 
 
 def describe(result: Retrieval, i: int, query: Sequence[Sample], name: str) -> str:
-    """What the explorer says of evaluated query i: pid, camera, AP, match ranks."""
+    """The explorer's text about query i: its pid, camera, AP and match ranks."""
     sample = query[int(result.queries[i])]
     ranks = ", ".join(map(str, result.match_ranks[i].tolist()))
     return (
@@ -120,9 +128,13 @@ def ranked_gallery(
     *,
     k: int = 10,
 ) -> ipywidgets.Widget:
-    """Choose a query, see its ranking; queries can be ordered from worst to best AP.
+    """Choose a query and see its ranking; the queries can be ordered by their AP.
 
-    query and gallery: the samples whose descriptors were evaluated, in that order.
+    Args:
+        result: The evaluation.
+        query: The samples whose descriptors were evaluated, in that order.
+        gallery: Likewise.
+        k: How many gallery images are shown.
     """
     orders = _orders(result, None)
     order = ipywidgets.Dropdown(options=list(orders), description="order")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dplib.lessons.causes import numbers
 from dplib.lessons.checks import choice, exercise
 
 _PIDS = np.array([9, 4, 9, 9, 4, 7])
@@ -101,7 +102,7 @@ _VALUES = [40.0, 47.0, 52.0, 44.0]
 @exercise("7.3", praise="A gain that no model earned.")
 def _best_of(answer: Callable[..., Any]) -> str | None:
     given = answer(_VALUES, 2)
-    if np.size(given) != 1:
+    if np.size(numbers(given)) != 1:
         return f"one number, please: the mean over all choices; yours: {given!r}"
     got = float(given)
     right = float(np.mean([max(c) for c in combinations(_VALUES, 2)]))

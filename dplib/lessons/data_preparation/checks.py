@@ -191,6 +191,10 @@ _CROPS: dict[str, tuple[Any, ...]] = {
     "a box as large as the image": (100, 50, [(1.0, 2.0), (0.64, 2.0)], 0.9, 0.3),
     "two boxes that fit": (256, 128, [(0.7, 2.2), (0.64, 2.0), (0.9, 2.1)], 0.3, 0.95),
     "no box that fits": (256, 128, [(0.95, 2.9), (0.8, 2.8)], 0.4, 0.8),
+    "a box that is wider than the image, though not than it is high": (
+        *(200, 60, [(0.5, 0.6), (0.5, 3.0)]),
+        *(0.6, 0.2),
+    ),
     "a box that is too wide, then one that fits": (
         *(60, 60, [(0.9, 0.5), (0.5, 1.5)]),
         *(0.99, 0.01),
@@ -351,6 +355,7 @@ def _epochs() -> dict[str, tuple[Any, ...]]:
         ),
         "the same, with lists left as they are": (mixed, 2, 3, _unchanged),
         "four people, P = 4, K = 2": (even, 4, 2, _moved_on),
+        "four people one by one, P = 1, K = 2": (even, 1, 2, _moved_on),
         "a person with one image, P = 3, K = 4": (lone, 3, 4, _turned_around),
     }
 

@@ -119,6 +119,7 @@ def test_functions_of_other_arguments_are_called_by_run_and_blamed(put: Any) -> 
     )
     assert place.wanted[0] == ("gives", 1 + sum(place.inputs[0][0]))
     assert place.unlike(place.judge(LATE).mistake) == ""
+    assert "needs BLAMED" in put(doubled).unlike(place.judge(LATE).mistake)
 
 
 def test_a_function_needs_inputs(put: Any) -> None:

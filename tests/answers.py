@@ -147,18 +147,22 @@ class Desk:
                 return f"for {arguments} {got}, not {want}", _same_form(got, want)
         return "", True
 
-    def unlike(self, cause: Cause) -> str:
-        """An input for which the answer is not what the mistake would have made it."""
+    def between(
+        self, one: Any, other: Any, run: Callable[..., Any] | None = None
+    ) -> str:
+        """An input for which two answers differ; "" if there is none."""
         compared = 0
         for arguments in self.inputs[:FEWER]:
-            got, want = (
-                self.outcome(function, arguments, self.blamed)
-                for function in (cause.answer, cause.wrong)
-            )
+            got = self.outcome(one, arguments, run)
+            want = self.outcome(other, arguments, run)
             if not alike(got, want):
                 return f"for {arguments} {got}, not {want}"
             compared += got[0] == "gives"
         return "" if compared else f"{self.id} needs BLAMED: both raise for all inputs"
+
+    def unlike(self, cause: Cause) -> str:
+        """An input for which the answer is not what the mistake would have made it."""
+        return self.between(cause.answer, cause.wrong, self.blamed)
 
     def doubles(self, cause: Cause) -> list[str]:
         """Mistakes that no case of the check tells from another, or from none."""

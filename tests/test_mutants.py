@@ -4,10 +4,11 @@ Whether it does is decided by random inputs (``tests/inputs``), not by the check
 ``python tools/mutants.py`` prints the table.
 """
 
+import re
 from pathlib import Path
 
 import pytest
-from answers import built, desk, trials
+from answers import Trial, built, desk, trials
 
 from dplib.lessons.causes import Cause
 
@@ -51,3 +52,26 @@ def test_a_cause_is_named_only_where_it_is_the_cause(source: Path, id: str) -> N
         cause = trial.said.mistake
         if isinstance(cause, Cause):
             assert place.unlike(cause) == "", f"{trial.mutant.what}: {cause}"
+
+
+# A sentence that quotes what it saw claims no cause
+QUOTES = re.compile(
+    r"yours: |it (matches|does not match) |should be .*, (it|yours) is "
+)
+
+
+@lessons
+def test_a_sentence_without_a_cause_is_for_one_mistake_or_says_what_was_seen(
+    source: Path, id: str
+) -> None:
+    """Or for results of another form than the solution's, which is seen as well."""
+    place = desk(source, id)
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials(source, id):
+        said = trial.said.mistake
+        if said is not None and not isinstance(said, Cause) and trial.same_form:
+            groups.setdefault(said, []).append(trial)
+    for said, (first, *others) in groups.items():
+        for trial in others if not QUOTES.search(said) else ():
+            other = place.between(first.said.answer, trial.said.answer)
+            assert other == "", f"{first.mutant.what}, {trial.mutant.what}: {said}"

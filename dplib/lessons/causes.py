@@ -166,6 +166,8 @@ def difference(got: Any, want: Any, rtol: float = 1e-4, atol: float = 1e-5) -> s
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             if not same(x, y, rtol=rtol, atol=atol):
                 return f"result {i + 1} is wrong: {difference(x, y, rtol, atol)}"
+    if a is not None and b is not None and isinstance(a, list) != isinstance(b, list):
+        return f"it should be {shown(want)}; yours: {shown(got)}"
     if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
         kind = type(got).__name__
         return f"your function gives back a {kind}; expected {shown(want)}"

@@ -133,7 +133,9 @@ def test_tolerances_are_those_of_the_checker() -> None:
         ("a", 1, "your function gives back a str; expected 1"),
         (torch.arange(20) + (torch.arange(20) > 6), range(20), "[7] should be 7; you"),
         ([[1], [2]], [[1, 2], [3]], "result 1 is wrong: the shape should be [2]"),
-        ([[1, 2]], [[1, 2], [3]], "2 results are expected; yours: 1"),
+        ([[1, 2], [3]], [[1, 2]], "it should be [[1, 2]]; yours: [[1, 2], [3]]"),
+        ((1, [2, 3]), (1, 2), "it should be (1, 2); yours: (1, [2, 3])"),
+        ([[1, 2], [3]], [[1, 2], [3], [4]], "3 results are expected; yours: 1"),
     ],
 )
 def test_difference(got: Any, want: Any, words: str) -> None:

@@ -604,7 +604,7 @@ runs = json.loads((assets / "records/quickstart.json").read_text("utf-8"))["runs
 long = json.loads((assets / "checkpoints/toy.json").read_text("utf-8"))
 keys = ("rank1", "map", "rank1 without the camera rule")
 rows = {
-    f"seed {r['seed']}, {r['threads']} thread(s)": [r[k] for k in keys] for r in runs
+    f"seed {r['seed']}, threads: {r['threads']}": [r[k] for k in keys] for r in runs
 }
 rows["this run"] = [result.rank1, result.map, without_rule.rank1]
 heads = ["rank-1", "mAP", "rank-1 without the camera rule"]
@@ -618,7 +618,7 @@ leads = [r["left guessing"]["global"] - r["left guessing"]["part"] for r in runs
 Markdown(
     f"""- Over three seeds, rank-1 spans {100 * (max(ones) - min(ones)):.1f} points.
   With one seed and another number of threads it moves by
-  {100 * (max(threads) - min(threads)):.1f}. So small a difference means nothing.
+  {100 * (max(threads) - min(threads)):.1f}. Differences of this size mean nothing.
 - BpI's loss left guessing before BgI's in {sum(x > 0 for x in leads)} of {len(runs)}
   runs, {min(leads)} to {max(leads)} of {len(trained.history):,} iterations earlier.
 - Without the camera rule, rank-1 rose by at least {100 * min(jumps):.0f} points.

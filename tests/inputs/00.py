@@ -16,22 +16,23 @@ def _queries(rng: np.random.Generator) -> tuple[Any, ...]:
 
 
 def _gallery(rng: np.random.Generator) -> tuple[Any, ...]:
-    """Distances without ties, who shows the query's person, what is junk."""
-    n = int(rng.integers(1, 12))
-    distance = torch.from_numpy(rng.permutation(n) / 8).float()
-    same_pid, junk = torch.from_numpy(rng.random((2, n)) < [[0.5], [0.3]])
-    return distance, same_pid, junk
+    """Distances, all different; at least one match that counts."""
+    n = rng.integers(1, 12)
+    distance = torch.from_numpy(rng.permutation(100)[:n] / 100)
+    same, junk = torch.from_numpy(rng.random((2, n)) < 0.4)
+    place = rng.integers(n)
+    same[place], junk[place] = True, False
+    return distance, same, junk
 
 
-def _counts(rng: np.random.Generator) -> tuple[Any, ...]:
-    """Matches of each query, and the images that count for it."""
-    matches = rng.integers(1, 9, int(rng.integers(1, 5)))
-    return matches.tolist(), (matches + rng.integers(0, 90, len(matches))).tolist()
+def _matches(rng: np.random.Generator) -> tuple[Any, ...]:
+    counted = rng.integers(1, 20, rng.integers(1, 6))
+    return rng.integers(1, counted + 1).tolist(), counted.tolist()
 
 
 INPUTS = {
     "0.1": _queries,
     "0.2": lambda rng: (_ranks(rng),),
     "0.3": _gallery,
-    "0.4": _counts,
+    "0.4": _matches,
 }

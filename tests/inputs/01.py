@@ -41,49 +41,40 @@ def _read(pattern: Any, name: str) -> Any:
 
 
 def _gallery(rng: np.random.Generator) -> tuple[Any, ...]:
-    """Pids and cameras of some queries and of a gallery."""
-    q, g = (int(n) for n in rng.integers(1, 9, 2))
-    query = rng.choice([2, 4, 7], q), rng.integers(1, 4, q)
-    gallery = rng.choice([-1, 0, 2, 4, 7], g), rng.integers(1, 4, g)
-    return tuple(torch.from_numpy(x) for x in (*query, *gallery))
+    n, q = rng.integers(1, [9, 4])
+    people = rng.choice([4, 7], q), rng.integers(1, 4, q)
+    images = rng.choice([-1, 0, 4, 7], n), rng.integers(1, 4, n)
+    return tuple(torch.from_numpy(x) for x in (*people, *images))
 
 
 def _crop(rng: np.random.Generator) -> tuple[Any, ...]:
-    """An image, some tries, and two numbers that place the box."""
-    h, w = (int(n) for n in rng.integers(20, 200, 2))
-    tries = rng.uniform((0.2, 0.3), (1.0, 3.0), (int(rng.integers(1, 6)), 2))
-    tries[rng.random(len(tries)) < 0.1] = 1.0, h / w  # as large as the image
-    u, v = rng.random(2)
-    return h, w, [(float(a), float(r)) for a, r in tries], float(u), float(v)
+    """Images and tries of all sizes: some fit, some do not."""
+    h, w = (int(x) for x in rng.integers(1, 40, 2))
+    tries = rng.uniform([0.5, 0.3], [1, 3], (rng.integers(5), 2))
+    u, v = rng.random(2).tolist()
+    return h, w, [tuple(t) for t in tries.tolist()], u, v
 
 
-def _labels(rng: np.random.Generator) -> tuple[Any, ...]:
-    """Labels of images in any order, P, K, and a way to shuffle."""
-    labels = rng.choice([3, 5, 8, 13, 21], int(rng.integers(5, 25)))
-    p, k = rng.integers(1, 1 + len(set(labels.tolist()))), rng.integers(2, 6)
-    shuffle = (_turned, _moved, sorted)[rng.integers(3)]
-    return labels.tolist(), int(p), int(k), shuffle
+def _turned(items: Any) -> list[Any]:
+    """In place of chance: the last one first, then the others."""
+    items = list(items)
+    return [*items[-1:], *items[:-1]]
 
 
-def _turned(x: Any) -> list[Any]:
-    return list(x)[::-1]
+def _backwards(items: Any) -> list[Any]:
+    return list(items)[::-1]
 
 
-def _moved(x: Any) -> list[Any]:
-    return [*list(x)[1:], *list(x)[:1]]
+def _people(rng: np.random.Generator) -> tuple[Any, ...]:
+    labels = rng.integers(0, 6, rng.integers(1, 15)).tolist()
+    p, k = (int(x) for x in rng.integers(1, 4, 2))
+    return labels, p, k, [_turned, _backwards][rng.integers(2)]
 
 
-def _statistic(rng: np.random.Generator) -> tuple[Any, ...]:
-    """Values and cameras of some images."""
-    n = int(rng.integers(3, 12))
-    return rng.normal(size=n), rng.integers(1, 4, n)
+def _values(rng: np.random.Generator) -> tuple[Any, ...]:
+    n = rng.integers(2, 9)
+    return rng.normal(size=n) + rng.integers(3), rng.integers(1, 4, n)
 
 
-INPUTS = {
-    "1.1": _file,
-    "1.2": _gallery,
-    "1.3": _crop,
-    "1.5": _labels,
-    "1.6": _statistic,
-}
+INPUTS = {"1.1": _file, "1.2": _gallery, "1.3": _crop, "1.5": _people, "1.6": _values}
 RUN = {"1.1": _read}

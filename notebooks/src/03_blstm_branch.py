@@ -1018,8 +1018,8 @@ without = span(awake["part"]["centred, no weight decay"])
 words = f"""On 600 people, centring alone wakes BgI (at iteration
 {span(awake["global"]["centred"])}), but BpI sleeps to the end in {asleep} of
 {len(last)} seeds, and its gradient at $f_b$ falls to {max(last):.0g} or less. Without
-weight decay, the same head is awake at iteration: {without}. Scaling alone is sufficient here, too
-(iteration {span(awake["part"]["scaled"])})."""
+weight decay, the same head is awake at iteration: {without}. Scaling alone is
+sufficient here, too (iteration {span(awake["part"]["scaled"])})."""
 display(Markdown(words))
 
 # %% [markdown]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dplib.lessons.causes import blame
+from dplib.lessons.causes import blame, numbers
 from dplib.lessons.checks import choice, exercise
 from dplib.lessons.training import mistakes, step_mistakes
 from dplib.lessons.training.recorded import compare
@@ -92,8 +93,8 @@ choice(
 
 @exercise("5.6", praise="Seed by seed, the noise that both runs share drops out.")
 def _compare(answer: Callable[..., Any]) -> str | None:
-    first = answer(*next(iter(mistakes.SEED_CASES.values())))
-    if not isinstance(first, tuple | list) or len(first) != 2:
+    first = numbers(answer(*next(iter(mistakes.SEED_CASES.values()))))
+    if not isinstance(first, np.ndarray) or first.shape != (2,):
         return "give back two numbers: the mean difference, and how many seeds agree"
     return blame(
         lambda *lists: tuple(answer(*lists)),

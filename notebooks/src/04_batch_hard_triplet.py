@@ -223,7 +223,7 @@ pd.DataFrame(distances.detach().numpy()).round(1)
 
 # %% [markdown]
 # The gradient of a distance is a unit vector along the line between the two points,
-# however long that line is. We shall need this in section 8.
+# however long that line is. We will need this in section 8.
 #
 # ## 4 · Who is what to whom: masks
 #

@@ -1,11 +1,12 @@
 """Checks of lesson 7."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
+from dplib.lessons.causes import blame, numbers
 from dplib.lessons.checks import choice, exercise
 
 _PIDS = np.array([9, 4, 9, 9, 4, 7])
@@ -50,49 +51,76 @@ def _by_person(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-_PS = [0.030, 0.001, 0.045, 0.013]
-_HOLM = [False, True, False, True]
-_RAISED = [0.001, 0.03, 0.045, 0.06]  # tells no correction from one that steps up
+_LISTS = [  # the second tells no correction from one that begins at the largest p
+    ([0.030, 0.001, 0.045, 0.013],),
+    ([0.001, 0.03, 0.045, 0.06],),
+    ([0.02, 0.9, 0.01],),
+    ([0.04, 0.03],),
+    ([0.2],),
+]
+
+
+def _by_size(ps: Sequence[float]) -> list[int]:
+    return sorted(range(len(ps)), key=lambda i: ps[i])
+
+
+def _in_steps(ps: Sequence[float], order: Sequence[int]) -> list[bool]:
+    """Each p of this order against the next level, up to the first failure."""
+    found = [False] * len(ps)
+    for rank, i in enumerate(order):
+        if ps[i] >= 0.05 / (len(ps) - rank):
+            break
+        found[i] = True
+    return found
+
+
+def _right_holm(ps: Sequence[float]) -> list[bool]:
+    return _in_steps(ps, _by_size(ps))
+
+
+def _without_stop(ps: Sequence[float]) -> list[bool]:
+    order = _by_size(ps)
+    return [p < 0.05 / (len(ps) - order.index(i)) for i, p in enumerate(ps)]
+
+
+def _from_the_largest(ps: Sequence[float]) -> list[bool]:
+    """Hochberg: the largest p that is below its level takes all smaller ones along."""
+    below = [p for p, found in zip(ps, _without_stop(ps), strict=True) if found]
+    return [p <= max(below, default=0) for p in ps]
 
 
 @exercise("7.2", praise="The first failure ends it, however small the next p / level.")
 def _holm(answer: Callable[..., Any]) -> str | None:
-    given = list(answer(_PS))
-    if len(given) != 4:
-        return f"4 p-values need 4 answers; yours are {len(given)}"
-    if any(isinstance(x, float) for x in given):
-        return f"give True or False for each p, neither levels nor p; yours: {given}"
-    got = [bool(x) for x in given]
-    if got == [True] * 4:
-        if [bool(x) for x in answer(_RAISED)] == [p < 0.05 for p in _RAISED]:
-            return "each p stands against 0.05 alone: nothing is corrected"
-        return (
+    given = numbers(answer(*_LISTS[0]))
+    if not isinstance(given, np.ndarray) or not np.isin(given, (0, 1)).all():
+        return "give a list with True or False for each p, neither levels nor p"
+    return blame(
+        answer,
+        _right_holm,
+        _LISTS,
+        {
+            "each p stands against 0.05 alone: nothing is corrected": (
+                lambda ps: [p < 0.05 for p in ps]
+            ),
+            "that is Bonferroni, 0.05 / m for all m; after a success Holm holds the "
+            "next p against 0.05 / (m - 1)": lambda ps: [
+                p < 0.05 / len(ps) for p in ps
+            ],
+            "in [0.030, 0.001, 0.045, 0.013] 0.045 is below 0.05 / 1, but 0.030 failed "
+            "before it; after the first failure all larger p fail, too": _without_stop,
             "you begin at the largest p, and when it holds all hold; Holm begins at "
-            "the smallest and stops at the first failure"
-        )
-    if got == [not x for x in _HOLM]:
-        return "True and False have changed places: True is found"
-    if not any(got):
-        return "the ps are not in order; hold the smallest against 0.05 / 4 first"
-    if got == [p < 0.05 / 4 for p in _PS]:
-        return (
-            "that is Bonferroni, 0.05 / 4 for all; after a success Holm holds the next "
-            "p against 0.05 / 3"
-        )
-    if got == [False, True, True, True]:
-        return (
-            "0.045 < 0.05 / 1, but 0.030 failed before it; after the first failure all "
-            "larger p fail, too"
-        )
-    if got == sorted(_HOLM) or got == sorted(_HOLM, reverse=True):
-        return "the answers are in the order of size; give them in that of the ps"
-    if got != _HOLM:
-        return f"for {_PS} it should be {_HOLM}; yours: {got}"
-    if [bool(x) for x in answer([0.02, 0.9, 0.01])] != [True, False, True]:
-        return "for [0.02, 0.9, 0.01] it should be [True, False, True]"
-    if [bool(x) for x in answer([0.04, 0.03])] != [False, False]:
-        return "for [0.04, 0.03] nothing holds: 0.03 > 0.05 / 2 already"
-    return None
+            "the smallest and stops at the first failure": _from_the_largest,
+            "you go through the ps in the order given; the smallest comes first": (
+                lambda ps: _in_steps(ps, range(len(ps)))
+            ),
+            "True and False have changed places: True is found": (
+                lambda ps: [not found for found in _right_holm(ps)]
+            ),
+            "the answers are in the order of size; give them in that of the ps": (
+                lambda ps: sorted(_right_holm(ps), reverse=True)
+            ),
+        },
+    )
 
 
 _VALUES = [40.0, 47.0, 52.0, 44.0]
@@ -101,7 +129,7 @@ _VALUES = [40.0, 47.0, 52.0, 44.0]
 @exercise("7.3", praise="A gain that no model earned.")
 def _best_of(answer: Callable[..., Any]) -> str | None:
     given = answer(_VALUES, 2)
-    if np.size(given) != 1:
+    if np.size(numbers(given)) != 1:
         return f"one number, please: the mean over all choices; yours: {given!r}"
     got = float(given)
     right = float(np.mean([max(c) for c in combinations(_VALUES, 2)]))

@@ -473,7 +473,7 @@ plots.show(
 # this map must be **diagonal**.
 
 # %%
-maps = {name: gates.context_map(context, S) for name, context in branches.items()}
+maps = {k: gates.context_map(context, S[::4]) for k, context in branches.items()}
 far = [float(maps["BLSTM"].diagonal(d).mean()) for d in range(8)]
 fading = [100 * x / far[0] for x in far]
 plots.show(
@@ -504,7 +504,7 @@ compared |= {f"untrained, seed {i}": toy.build_model(600, seed=i) for i in range
 fades = {}
 for name, other in compared.items():
     with torch.no_grad():
-        x = transforms.normalise(images[::4])
+        x = transforms.normalise(images[::8])
         rows = other.eval().part_sequence(other.feature_map(x))
     found = gates.context_map(other.part_context, rows)
     both = found + found.T

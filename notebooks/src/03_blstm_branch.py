@@ -983,7 +983,7 @@ display(Markdown(words))
 # is enlarging the differences, or filling the batch with all people. None of these is
 # necessary. BatchNorm does the first two.
 #
-# ### Six hundred people: a longer record
+# ### Further: six hundred people, a longer record
 #
 # Forty people are easy, and even the linear heads wake after a while. On all 600
 # training people a batch holds 8 of 600, and guessing costs $\ln 600 = 6.40$. A run

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small_nets import IMAGES, model
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from dplib import DplibError
-from dplib.model import DeepPerson
 from dplib.seeing import nets
-
-SMALL = {
-    "backbone": "resnet18",
-    "backbone_width": 0.125,
-    "last_stride": 1,
-    "image_size": (64, 32),
-    "part_units": 8,
-}
-IMAGES = torch.randn(3, 3, 64, 32, generator=torch.Generator().manual_seed(0))
-
-
-def model(**settings: object) -> DeepPerson:
-    return DeepPerson(5, **SMALL, **settings)  # type: ignore[arg-type]
 
 
 def test_the_last_stage_of_ours_is_fb() -> None:

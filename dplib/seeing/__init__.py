@@ -1,1 +1,1 @@
-"""What the network looks at: receptive fields and gates."""
+"""What the network looks at: fields, gates, maps, CAMs, and whether they are true."""

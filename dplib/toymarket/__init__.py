@@ -9,6 +9,7 @@ set has, ``generation`` writes it.
 from dplib.toymarket.generation import VERSION as VERSION
 from dplib.toymarket.generation import generate as generate
 from dplib.toymarket.generation import generator_hash as generator_hash
+from dplib.toymarket.masks import masks as masks
 from dplib.toymarket.people import CUES as CUES
 from dplib.toymarket.people import DIFFICULTY as DIFFICULTY
 from dplib.toymarket.people import Difficulty as Difficulty

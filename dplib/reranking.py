@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -277,9 +278,9 @@ def check_settings(images: int, k1: int, k2: int, lambda_: float) -> None:
         RerankingError: A setting is out of its range, or there are too few images.
     """
     for name, k in (("k1", k1), ("k2", k2)):
-        if not isinstance(k, int) or k < 1:
+        if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
             raise RerankingError(f"{name}={k!r}: give a whole number of at least 1")
-    if not 0 <= lambda_ <= 1:
+    if not isinstance(lambda_, Real) or not 0 <= lambda_ <= 1:
         raise RerankingError(
             f"lambda_={lambda_!r}: the original distance's share is between 0 and 1"
         )

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from dplib.samples import DatasetError
 
 # Pillow knows more kinds, but hands some of them to other programs (EPS to Ghostscript)
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+_NAMED = 10  # unreadable images that a message names
 GROUND = (255, 255, 255)  # under transparent pixels
 _TWELVE_BITS = 4095  # the largest value of many cameras that write 16-bit files
 _ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 258, 262  # tags of EXIF and TIFF
@@ -86,6 +87,27 @@ def check(paths: Iterable[str | Path]) -> list[DatasetError]:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return [e for e in pool.map(tried, paths) if e is not None]
+
+
+def refuse(paths: Sequence[str | Path]) -> None:
+    """Name the images that cannot be decoded, before the work that needs them all.
+
+    Args:
+        paths: The files.
+
+    Raises:
+        DatasetError: There are some; the message names the first ten.
+    """
+    errors = check(paths)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        shown = "\n".join(f"  {e}" for e in errors[:_NAMED])
+        more = f"\n  and {len(errors) - _NAMED:,} more" if len(errors) > _NAMED else ""
+        raise DatasetError(
+            f"{len(errors):,} of {len(paths):,} images cannot be read, so nothing was "
+            f"described:\n{shown}{more}"
+        )
 
 
 def rgb(image: Image.Image, name: str = "the picture") -> Image.Image:

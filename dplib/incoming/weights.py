@@ -263,7 +263,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise DplibError(
             f"weights {path}: no such file; pass a state dict's path, "
-            '"imagenet", or None for random weights'
+            'weights="imagenet", or weights=None for random weights'
         )
     content = tensorfiles.read(path, DplibError, "weights").content
     state = tensorfiles.tensors(content)

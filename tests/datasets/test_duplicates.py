@@ -107,4 +107,6 @@ def test_numbers_of_images_taken_for_cameras(
             saved(tmp_path / f"{pid}_{2 * pid + i}.png", 2 * pid + i)
     datasets.load("folder", tmp_path, pattern=r"(?P<pid>\d+)_(?P<camid>\d+)")
     said = capsys.readouterr().out
-    assert "and 28 more, with 5.0% to 5.0%" in said and "(--csv, in Python csv=)" in said
+    assert (
+        "and 28 more, with 5.0% to 5.0%" in said and "(--csv, in Python csv=)" in said
+    )

@@ -11,7 +11,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Integral, Real
 
 import numpy as np
 
@@ -41,7 +40,7 @@ def validation_split(data: ReIDData, pids: int, seed: int = 0) -> ReIDData:
     able = sorted(_able(data.train, same_camera))
     everybody = len({s.pid for s in data.train})
     most = min(len(able), everybody - 2)
-    if isinstance(pids, bool) or not isinstance(pids, Integral) or not 0 < pids <= most:
+    if not seeds.is_whole(pids) or not 0 < pids <= most:
         what = f"with two images that are not {SAID}" if same_camera else _TWO
         raise DatasetError(
             f"val_pids={pids}: {data.name} has {everybody} training pids, {len(able)} "
@@ -119,7 +118,7 @@ def split_rows(
     Raises:
         DatasetError: Nobody can be a query, or too few people are left.
     """
-    if not isinstance(test_share, Real) or not 0 < test_share <= 1:
+    if not seeds.is_real(test_share) or not 0 < test_share <= 1:
         raise DatasetError(f"test_share={test_share}: expected above 0 and at most 1")
     cams: dict[int, set[int]] = defaultdict(set)
     for s in samples:

@@ -157,8 +157,8 @@ def load(path: str | Path) -> Descriptors:
         if "Object arrays" in str(e):
             raise DplibError(
                 f"{path} holds Python objects in place of numbers, and reading those "
-                "would run code; write it with numbers: np.savez('x.npz', features="
-                "np.stack(features).astype('float32'), pids=…, camids=…)"
+                "would run code; turn each array into numbers before np.savez: "
+                "np.stack(features).astype('float32')"
             ) from e
         with contextlib.suppress(OSError), path.open("rb") as raw:
             if what := tensorfiles.foreign(raw.read(512)):

@@ -347,6 +347,10 @@ def test_weights_that_contradict_are_refused(state: State, tmp_path: Path) -> No
             some,
             "10 of 100 tensors of resnet18 are missing, .*'layer3.1.conv1",
         ),
+        (
+            {**named(state, "encoder_k."), **named(state, "encoder_q.")},
+            "2 such networks, with the prefixes 'encoder_k.', 'encoder_q.'",
+        ),
         (named(state, "teacher."), "with the prefix 'teacher.' in front.*removeprefix"),
         ({"fc.weight": torch.ones(2)}, "holds nothing but a classifier"),
         (torch.ones(3), r"expected a state dict.*found one tensor of shape \(3,\)"),

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from dplib import DplibError, bars
+from dplib import DplibError, bars, seeds
 from dplib.descriptors import Descriptors, as_tensors, check_pair
 
 # Images in a tile. PyTorch's topk is five times slower on fewer than 64 values for
@@ -277,9 +277,9 @@ def check_settings(images: int, k1: int, k2: int, lambda_: float) -> None:
         RerankingError: A setting is out of its range, or there are too few images.
     """
     for name, k in (("k1", k1), ("k2", k2)):
-        if not isinstance(k, int) or k < 1:
+        if not seeds.is_whole(k) or k < 1:
             raise RerankingError(f"{name}={k!r}: give a whole number of at least 1")
-    if not 0 <= lambda_ <= 1:
+    if not seeds.is_real(lambda_) or not 0 <= lambda_ <= 1:
         raise RerankingError(
             f"lambda_={lambda_!r}: the original distance's share is between 0 and 1"
         )

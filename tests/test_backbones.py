@@ -329,6 +329,7 @@ def test_weights_that_contradict_are_refused(state: State, tmp_path: Path) -> No
     deeper = models.resnet34(weights=None).state_dict()
     nan = {**state, "bn1.bias": torch.full((64,), torch.nan)}
     ints = {**state, "conv1.weight": torch.ones(64, 3, 7, 7, dtype=torch.int8)}
+    below = {**state, "bn1.running_var": torch.full((64,), -0.5)}
     some = {k: v for k, v in state.items() if not k.startswith("layer3.1")}
     for content, found in (
         (
@@ -341,9 +342,14 @@ def test_weights_that_contradict_are_refused(state: State, tmp_path: Path) -> No
         ),
         (nan, "64 of 64 values of bn1.bias are not finite"),
         (ints, "conv1.weight holds int8, not floats"),
+        (below, "bn1.running_var is a variance, but has values below 0"),
         (
             some,
             "10 of 100 tensors of resnet18 are missing, .*'layer3.1.conv1",
+        ),
+        (
+            {**named(state, "encoder_k."), **named(state, "encoder_q.")},
+            "2 such networks, with the prefixes 'encoder_k.', 'encoder_q.'",
         ),
         (named(state, "teacher."), "with the prefix 'teacher.' in front.*removeprefix"),
         ({"fc.weight": torch.ones(2)}, "holds nothing but a classifier"),

@@ -196,6 +196,20 @@ def test_npz_round_trip(net: DeepPerson, market: ReIDData, tmp_path: Path) -> No
     assert [p.name for p in path.parent.iterdir()] == ["d.npz"]
 
 
+def test_objects_and_folders_are_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "d.npz"
+    numbers = {"features": np.ones((2, 3)), "pids": np.arange(2), "camids": np.ones(2)}
+    for name in numbers:
+        odd = {**numbers, name: numbers[name].astype(object)}
+        np.savez(file, **odd)
+        with pytest.raises(DplibError, match=r"d\.npz holds Python objects"):
+            descriptors.load(file)
+    np.savez(file, **numbers)
+    assert descriptors.load(file).features.shape == (2, 3)
+    with pytest.raises(DplibError, match=r"is a folder; give the \.npz file inside"):
+        descriptors.load(tmp_path)
+
+
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = torch.as_tensor(rng.random((6, 3)))
@@ -235,7 +249,7 @@ def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
         descriptors.load(path)
     pickled = np.array([{}], dtype=object)
     np.savez(path, features=pickled, pids=np.ones(1), camids=np.ones(1))
-    with pytest.raises(DplibError, match=f"{named} is not a whole .npz file"):
+    with pytest.raises(DplibError, match=f"{named} holds Python objects"):
         descriptors.load(path)
 
 

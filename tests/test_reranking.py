@@ -310,6 +310,10 @@ def test_progress(capfd: pytest.CaptureFixture[str]) -> None:
         ({"k1": 0}, "k1=0: give a whole number of at least 1"),
         ({"k2": 0}, "k2=0: give a whole number of at least 1"),
         ({"k1": 2.5}, "k1=2.5: give a whole number"),
+        ({"k1": True}, "k1=True: give a whole number"),
+        ({"k2": "6"}, "k2='6': give a whole number"),
+        ({"lambda_": "a"}, "lambda_='a': the original distance's share"),
+        ({"lambda_": None}, "lambda_=None: the original distance's share"),
         ({"lambda_": -0.1}, "lambda_=-0.1: the original distance's share"),
         ({"lambda_": 1.1}, "between 0 and 1"),
         ({"lambda_": float("nan")}, "between 0 and 1"),
@@ -321,6 +325,10 @@ def test_refused_settings(settings_: dict[str, float], message: str) -> None:
     x = drawn(0, 40)
     with pytest.raises(RerankingError, match=message.replace(".", r"\.")):
         k_reciprocal(describe(x[:4]), describe(x[4:]), **settings_)
+
+
+def test_settings_may_be_of_numpy() -> None:
+    reranking.check_settings(40, np.int64(20), np.uint8(6), np.float32(0.3))
 
 
 def test_as_many_images_as_needed_will_do() -> None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from dplib.evaluation import Retrieval
 
 app = typer.Typer()
-_NAMED = 10  # unreadable images that a message names
 
 Checkpoint = Annotated[
     str,
@@ -207,26 +206,12 @@ def describe(
         raise DplibError(f"{out}: descriptors are written as .npz; name it so.")
     files.check_writable(out)
     paths = [p for image in images for p in _images(image)]
-    _check_readable(paths)
+    decoding.refuse(paths)
     net = checkpoints.load(checkpoint)
     found = descriptors.extract(net, [Sample(p, -1, -1) for p in paths], device=device)
     descriptors.save_npz(out, found, paths)
     n, c = found.features.shape
     print(f"{out}: {n:,} descriptors of {c} numbers")
-
-
-def _check_readable(paths: list[Path]) -> None:
-    """Name all images that cannot be decoded, before minutes of describing."""
-    errors = decoding.check(paths)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        shown = "\n".join(f"  {e}" for e in errors[:_NAMED])
-        more = f"\n  and {len(errors) - _NAMED:,} more" if len(errors) > _NAMED else ""
-        raise DplibError(
-            f"{len(errors):,} of {len(paths):,} images cannot be read, so nothing was "
-            f"described:\n{shown}{more}"
-        )
 
 
 def _images(path: Path) -> list[Path]:

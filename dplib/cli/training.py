@@ -133,6 +133,7 @@ def train(
 ) -> None:
     """Train a preset; Ctrl-C saves, and the same command goes on from there."""
     from dplib import checkpoints, presets, training
+    from dplib.cli import measuring
 
     changes = {"p": p, "k": k, "lr": lr, "clip_norm": clip_norm, "head": head}
     changed: dict[str, Any] = {n: v for n, v in changes.items() if v is not None}
@@ -150,6 +151,8 @@ def train(
     found = asked.load()
     if drop_single:
         found = _without_single_images(found)
+    if export is not None:  # its record has metrics: not to fail after the training
+        measuring.ready(found, measuring.Settings(device=device))
     how: dict[str, Any] = {"seed": seed, "resume": resume, "device": device}
     how |= {"epochs": epochs, "weights": start}
     result = training.train(recipe, found, folder, **how)

@@ -72,6 +72,9 @@ def load(
     alone = sum(len(seen) == 1 for seen in views.values())
     same = same_camera or alone == len(views)
     print(describe_cameras(rows))
+    for kind, texts in (("people", people), ("cameras", cams)):
+        if said := describe_alike(kind, texts):
+            print(said)
     if same or alone:
         print(describe_protocol(alone, len(views), same))
     parts: dict[str, list[Sample]] = defaultdict(list)
@@ -179,6 +182,29 @@ def describe_split(data: ReIDData, seed: int) -> str:
             f"pid {n} is {data.pid_names[n]!r}"
         )
     return "\n".join(lines)
+
+
+def describe_alike(kind: str, texts: Iterable[str]) -> str:
+    """Names that may be one, such as Anna and anna, or 1 and 01; "" where none are.
+
+    Args:
+        kind: What they are names of: people or cameras.
+        texts: The names.
+    """
+    same: dict[str, list[str]] = defaultdict(list)
+    for text in sorted(texts):
+        number = own_rows.whole(text)
+        key = text.casefold() if number is None else str(number)
+        same[re.sub(r"(?<!\d)0+(?=\d)", "", key)].append(text)
+    pairs = [group for group in same.values() if len(group) > 1]
+    if not pairs:
+        return ""
+    first = " and ".join(repr(text) for text in pairs[0])
+    return files.readable(
+        f"{kind}: {first} are taken for {len(pairs[0])} {kind}"
+        + (f", and so are {len(pairs) - 1:,} more such names" * (len(pairs) > 1))
+        + "; if they are one, write them alike"
+    )
 
 
 def describe_cameras(rows: Iterable[own_rows.Row]) -> str:

@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from dplib import toymarket
+from dplib import files, toymarket
 from dplib.datasets import scanning
-from dplib.samples import DatasetError, ReIDData, Sample
+from dplib.samples import DISTRACTOR, JUNK, DatasetError, ReIDData, Sample
 
 SPLIT_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")  # in this order
 MULTI_QUERY_FOLDER = "gt_bbox"
@@ -137,6 +137,13 @@ def three_folders(name: str, home: Path, names: Names = MARKET) -> ReIDData:
         DatasetError: See ``read_folder``.
     """
     train, query, gallery = (read_folder(home / f, names) for f in SPLIT_FOLDERS)
+    people = {s.pid for s in train} - {JUNK, DISTRACTOR}
+    if both := people & {s.pid for s in query}:
+        print(
+            f"{files.readable(home)}: NO TEST: {len(both):,} people, such as "
+            f"{min(both)}, are in {SPLIT_FOLDERS[0]} and in {SPLIT_FOLDERS[1]}; a "
+            "model that was trained here knows them"
+        )
     boxes = home / MULTI_QUERY_FOLDER
     multi = read_folder(boxes, names) if boxes.is_dir() else []
     return ReIDData(name, home, train, query, gallery, multi)

@@ -153,10 +153,15 @@ def _match(root: Path, pattern: str) -> list[Row]:
 
 
 def _read_csv(root: Path, file: Path) -> list[Row]:
-    file = file if file.is_file() or file.is_absolute() else root / file
+    given = file
+    file = file if file.exists() or file.is_absolute() else root / file
     try:
         with file.open(encoding="utf-8-sig", newline="") as f:
-            reader = DictReader(f, skipinitialspace=True)
+            head = f.readline()
+            # spreadsheets write what their country does: ; in much of Europe
+            sign = max(",;\t", key=head.count)
+            f.seek(0)
+            reader = DictReader(f, skipinitialspace=True, delimiter=sign)
             columns = [c.strip().lower() for c in reader.fieldnames or []]
             reader.fieldnames = columns
             records = list(reader)
@@ -165,13 +170,21 @@ def _read_csv(root: Path, file: Path) -> list[Row]:
             f"{file} cannot be read as CSV: it is not UTF-8 ({e.reason}); save it as "
             '"CSV UTF-8"'
         ) from e
+    except FileNotFoundError as e:
+        raise DatasetError(
+            f"{given} cannot be read as CSV: there is no such file, nor {file}; give "
+            "the path of the table"
+        ) from e
     except (OSError, CsvError) as e:
         raise DatasetError(f"{file} cannot be read as CSV: {e}") from e
     if missing := [c for c in ("path", "pid", "camid") if c not in columns]:
-        advice = "; separate the columns by commas" if ";" in "".join(columns) else ""
         raise DatasetError(
             f"{file} has no column {missing[0]}; expected path,pid,camid and, if you "
-            f"like, split; found {','.join(columns)}{advice}"
+            f"like, split; found {','.join(columns) or 'nothing'}"
+        )
+    if twice := [c for c in ("path", "pid", "camid", "split") if columns.count(c) > 1]:
+        raise DatasetError(
+            f"{file} has {columns.count(twice[0])} columns {twice[0]}; leave one"
         )
     rows: list[Row] = []
     finder = _Finder(root)
@@ -182,7 +195,7 @@ def _read_csv(root: Path, file: Path) -> list[Row]:
         if not all(cells[:3]):
             raise DatasetError(f"{file}, row {line}: path, pid or camid is empty")
         path = finder.find(cells[0], line, file)
-        rows.append(Row(path, *cells[1:]))
+        rows.append(Row(path, cells[1], cells[2], cells[3].lower()))
     if not rows:
         raise DatasetError(f"{file} has no rows; expected one for each image")
     _check_splits(file, rows)

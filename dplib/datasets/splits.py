@@ -40,7 +40,7 @@ def validation_split(data: ReIDData, pids: int, seed: int = 0) -> ReIDData:
     able = sorted(_able(data.train, same_camera))
     everybody = len({s.pid for s in data.train})
     most = min(len(able), everybody - 2)
-    if not 0 < pids <= most:
+    if not seeds.is_whole(pids) or not 0 < pids <= most:
         what = f"with two images that are not {SAID}" if same_camera else _TWO
         raise DatasetError(
             f"val_pids={pids}: {data.name} has {everybody} training pids, {len(able)} "
@@ -118,7 +118,7 @@ def split_rows(
     Raises:
         DatasetError: Nobody can be a query, or too few people are left.
     """
-    if not 0 < test_share <= 1:
+    if not seeds.is_real(test_share) or not 0 < test_share <= 1:
         raise DatasetError(f"test_share={test_share}: expected above 0 and at most 1")
     cams: dict[int, set[int]] = defaultdict(set)
     for s in samples:
@@ -141,8 +141,8 @@ def split_rows(
     train = [s for s in samples if s.pid in cams and s.pid not in test]
     if test_share < 1 and len({s.pid for s in train}) < 2:
         raise DatasetError(
-            f"{len(cams)} people at test_share={test_share} leave fewer than two to "
-            "train on; lower test_share, or take 1 to rank them all"
+            f"test_share={test_share} of {len(cams)} people leaves fewer than two to "
+            "train on; add people, or take test_share=1 to rank them all"
         )
     ranked = [s for s in samples if s.pid in test or s.pid <= DISTRACTOR]
     return train, *query_of(ranked, seed, names, same_camera)

@@ -6,7 +6,8 @@ the same pixels. The rules:
 - The picture is turned as its EXIF orientation says.
 - 16-bit greys are divided by 257 (12-bit TIFF by 65535 / 4095 less), floats in [0, 1]
   are multiplied by 255 and floats up to 255 stay. Values whose range cannot be known
-  are refused: a picture that turns black or white tells no people apart.
+  are refused, such as 16-bit greys up to 4095, which a camera of 12 bits may have
+  written: a picture that turns black or white tells no people apart.
 - Transparent pixels are laid on white.
 - Of an animation or of several pages, the first is read.
 - CMYK, YCbCr, palettes and greys are converted; LAB is refused. Colour profiles are
@@ -18,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ from dplib.samples import DatasetError
 
 # Pillow knows more kinds, but hands some of them to other programs (EPS to Ghostscript)
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+_NAMED = 10  # unreadable images that a message names
 GROUND = (255, 255, 255)  # under transparent pixels
+_TWELVE_BITS = 4095  # the largest value of many cameras that write 16-bit files
 _ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 258, 262  # tags of EXIF and TIFF
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -86,6 +89,27 @@ def check(paths: Iterable[str | Path]) -> list[DatasetError]:
         return [e for e in pool.map(tried, paths) if e is not None]
 
 
+def refuse(paths: Sequence[str | Path]) -> None:
+    """Name the images that cannot be decoded, before the work that needs them all.
+
+    Args:
+        paths: The files.
+
+    Raises:
+        DatasetError: There are some; the message names the first ten.
+    """
+    errors = check(paths)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        shown = "\n".join(f"  {e}" for e in errors[:_NAMED])
+        more = f"\n  and {len(errors) - _NAMED:,} more" if len(errors) > _NAMED else ""
+        raise DatasetError(
+            f"{len(errors):,} of {len(paths):,} images cannot be read, so nothing was "
+            f"described:\n{shown}{more}"
+        )
+
+
 def rgb(image: Image.Image, name: str = "the picture") -> Image.Image:
     """A Pillow image as RGB of 8 bits, turned as its EXIF says; see the rules above.
 
@@ -115,7 +139,8 @@ def _refusing(name: str) -> Iterator[None]:
 def _rgb(image: Image.Image, name: str) -> Image.Image:
     if 0 in image.size:
         raise DatasetError(f"{name}: the image has no pixels; remove the file")
-    image.load()
+    step = _key_step(image)
+    _load(image)
     turn = _TURNS.get(_orientation(image))
     if image.mode.startswith("I") or image.mode == "F":
         found = Image.fromarray(_scaled(image, name)).convert("RGB")
@@ -124,10 +149,33 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
             f"{name}: its colours are LAB, which is not read; save it as RGB"
         )
     elif image.has_transparency_data:
-        found = _on_ground(image)
+        found = _on_ground(image, step)
     else:
         found = image if image.mode == "RGB" else image.convert("RGB")
     return found if turn is None else found.transpose(turn)
+
+
+def _load(image: Image.Image) -> None:
+    """Decode the picture, without mapping its file into memory.
+
+    Pillow maps uncompressed files, and then swaps the width and the height of a TIFF
+    that lies on its side: every row of such a picture begins at a wrong place.
+    """
+    name = getattr(image, "filename", "")
+    if not name:
+        image.load()
+        return
+    image.filename = ""  # type: ignore[attr-defined]  # what Pillow would map
+    try:
+        image.load()
+    finally:
+        image.filename = name  # type: ignore[attr-defined]
+
+
+def _key_step(image: Image.Image) -> int:
+    """What Pillow multiplies greys of 2 or 4 bits by, but not their transparent one."""
+    tile = next(iter(getattr(image, "tile", ())), None)
+    return {"L;2": 85, "L;4": 17}.get(str(tile[3]), 1) if tile else 1
 
 
 def _orientation(image: Image.Image) -> Any:
@@ -138,8 +186,12 @@ def _orientation(image: Image.Image) -> Any:
         return 1
 
 
-def _on_ground(image: Image.Image) -> Image.Image:
-    """The picture in RGB, its transparent pixels laid on ``GROUND``."""
+def _on_ground(image: Image.Image, step: int) -> Image.Image:
+    """The picture in RGB, its transparent pixels laid on ``GROUND``; see _key_step."""
+    key = image.info.get("transparency")
+    if step > 1 and isinstance(key, int):
+        image = image.copy()
+        image.info["transparency"] = key * step
     if image.mode == "La":  # colours multiplied by alpha; Pillow knows one way back
         image = image.convert("LA")
     layer = image.convert("RGBA")
@@ -164,11 +216,14 @@ def _scaled(image: Image.Image, name: str) -> np.ndarray:
     else:
         bits = tags.get(_BITS, (16,))[0]
         top = 2**bits - 1 if 8 < bits < 16 else 65535
-        if not (low >= 0 and (high == 0 or 255 < high <= top)):
+        # what would be all black has most likely fewer bits than its file has room for
+        least = 255 if top < 65535 else _TWELVE_BITS
+        if not (low >= 0 and (high == 0 or least < high <= top)):
             raise DatasetError(
                 f"{name}: whole numbers of more than 8 bits from {low:.0f} to "
-                f"{high:.0f}; expected 0 to {top}, the largest above 255; scale them, "
-                "or save the image in 8 bits"
+                f"{high:.0f}; expected 0 to {top}, the largest above {least} (a camera "
+                "may have fewer bits than its files); scale them, or save the image "
+                "in 8 bits"
             )
         scaled = values * 255 / top
     if tags.get(_PHOTOMETRIC) == 0:  # TIFF's "white is zero"

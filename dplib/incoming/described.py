@@ -130,6 +130,8 @@ def load(path: str | Path) -> Descriptors:
             holds arrays that do not belong together or features that are not finite.
     """
     path = Path(path)
+    if path.is_dir():
+        raise DplibError(f"{path} is a folder; give the .npz file inside it")
     if not path.is_file():
         raise DplibError(
             f"{path}: there is no such file; write it with python -m dplib describe"
@@ -152,6 +154,12 @@ def load(path: str | Path) -> Descriptors:
             found = [file[x] for x in Descriptors._fields]
             paths = file.get("paths")
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as e:
+        if "Object arrays" in str(e):
+            raise DplibError(
+                f"{path} holds Python objects in place of numbers, and reading those "
+                "would run code; turn each array into numbers before np.savez: "
+                "np.stack(features).astype('float32')"
+            ) from e
         with contextlib.suppress(OSError), path.open("rb") as raw:
             if what := tensorfiles.foreign(raw.read(512)):
                 raise DplibError(

@@ -235,6 +235,8 @@ def unfit(state: Mapping[str, Tensor]) -> str | None:
             continue
         if not x.is_floating_point():
             return f"{key} holds {str(x.dtype).removeprefix('torch.')}, not floats"
+        if key.endswith("running_var") and bool((x < 0).any()):
+            return f"{key} is a variance, but has values below 0"
         if not bool(x.float().isfinite().all()):
             count = int((~x.float().isfinite()).sum())
             return f"{count} of {x.numel()} values of {key} are not finite"

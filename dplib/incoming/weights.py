@@ -161,13 +161,21 @@ def _instead(theirs: Mapping[str, str], own: Mapping[str, Tensor], differs: str)
     """What is there in place of missing tensors, for the message."""
     first = next(iter(own))
     prefixes = {k.removesuffix(first) for k in theirs if k.endswith("." + first)}
-    for prefix in sorted(prefixes):
-        if all(prefix + k in theirs for k in own):
-            return (
-                f"all are there with the prefix {prefix!r} in front, which is not one "
-                f"that dplib takes off ({'., '.join(tensorfiles.PREFIXES)}.): save "
-                f"{{k.removeprefix({prefix!r}): v for k, v in state.items()}}"
-            )
+    whole = [p for p in sorted(prefixes) if all(p + k in theirs for k in own)]
+    if len(whole) > 1:
+        return (
+            f"the file has {len(whole)} such networks, with the prefixes "
+            f"{', '.join(map(repr, whole))}: save the one that you mean, as "
+            f"{{k.removeprefix({whole[-1]!r}): v for k, v in state.items() "
+            f"if k.startswith({whole[-1]!r})}}"
+        )
+    if whole:
+        prefix = whole[0]
+        return (
+            f"all are there with the prefix {prefix!r} in front, which is not one "
+            f"that dplib takes off ({'., '.join(tensorfiles.PREFIXES)}.): save "
+            f"{{k.removeprefix({prefix!r}): v for k, v in state.items()}}"
+        )
     if not theirs:
         return "the file holds nothing but a classifier"
     extra = [v for k, v in theirs.items() if k not in own]
@@ -263,7 +271,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise DplibError(
             f"weights {path}: no such file; pass a state dict's path, "
-            '"imagenet", or None for random weights'
+            'weights="imagenet", or weights=None for random weights'
         )
     content = tensorfiles.read(path, DplibError, "weights").content
     state = tensorfiles.tensors(content)

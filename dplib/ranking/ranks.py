@@ -106,7 +106,10 @@ def all_ranked(
     """
     junk = gallery.pids == JUNK
     if junk.all():
-        raise EvaluationError("the gallery holds nothing but junk (pid -1)")
+        raise EvaluationError(
+            "the gallery holds nothing but junk (pid -1); give the images' pids: those "
+            "that describe writes are all -1, as it knows nobody"
+        )
     of, images = _same_pid(query, gallery)
     keep = (~junk).nonzero().flatten()
     if given is None:

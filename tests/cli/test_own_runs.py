@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -243,3 +244,32 @@ def test_describe_names_what_cannot_be_read_before_the_work(
         run("describe", folder / "anna", folder / "bo", "-o", out)
     assert len(str(e.value).splitlines()) == 12
     assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("part", ["query", "gallery"])
+def test_a_damaged_image_is_named_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """evaluate describes nothing in vain, and train --export trains nothing."""
+
+    def works(*_: object, **__: object) -> None:
+        raise AssertionError("the work was begun")
+
+    own = person_folder(tmp_path / "set", *(f"p{i:02}" for i in range(8)))
+    late = getattr(datasets.load("folder", own), part)[-1].path
+    whole = late.read_bytes()
+    late.write_bytes(whole[:-400])
+    monkeypatch.setattr("dplib.descriptors.extract", works)
+    monkeypatch.setattr("dplib.training.train", works)
+    common = ("--data", "folder", "--root", own)
+    export = ("--p", 4, "--out", tmp_path / "run", "--export", tmp_path / "m")
+    name = re.escape(f"{late}: cannot be decoded")
+    with pytest.raises(DplibError, match=name):
+        run("evaluate", "toy", *common)
+    with pytest.raises(DplibError, match=name):
+        run("train", "toy", *common, *export)
+    late.write_bytes(whole)
+    with pytest.raises(AssertionError, match="begun"):
+        run("evaluate", "toy", *common)
+    with pytest.raises(AssertionError, match="begun"):
+        run("train", "toy", *common, *export)

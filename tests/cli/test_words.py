@@ -186,7 +186,7 @@ ERRORS = [
     ("train toy --data folder --root few --p 5", "people; take --p "),
     ("train toy --data folder --root lone --epochs 1", "'lone"),
     ("train toy --data folder --root lone --epochs 1", "--drop-single"),
-    ("train toy --data folder --root two", "lower --test-share"),
+    ("train toy --data folder --root two", "add people, or take --test-share 1 to"),
     (f"train toy {SET} --test-share 1", "no training images"),
     (f"train toy {SET} --val-pids 99", "--val-pids 99: folder has "),
     (f"evaluate toy {SET} --csv list.csv", "set/anna15/1_0.png, person 'anna15'"),

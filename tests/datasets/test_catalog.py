@@ -290,7 +290,7 @@ BROKEN = [
            ("none of 5 people has two images that are not near copies",)),
     Broken("too few people", "folder",
            lambda h: [shutil.rmtree(h / p) for p in ("carl", "dee", "eve")],
-           ("2 people at test_share=0.5 leave fewer than two to train on",)),
+           ("test_share=0.5 of 2 people leaves fewer than two to train on",)),
     Broken("a share above 1", "folder", keywords(test_share=1.5),
            ("test_share=1.5: expected above 0 and at most 1",)),
     Broken("a folder named -1", "folder", lambda h: (h / "eve").rename(h / "-1"),

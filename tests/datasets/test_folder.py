@@ -361,3 +361,15 @@ def test_every_person_who_can_be_queried_is(
     assert sorted([*query, *gallery]) == sorted(samples)
     for q in query:
         assert any(g.pid == q.pid and not near(q, g) for g in gallery)
+
+
+@pytest.mark.parametrize("share", ["0.5", None, float("nan"), 0, 1.5])
+def test_other_shares_are_refused(people: Path, share: object) -> None:
+    with pytest.raises(DatasetError, match="expected above 0 and at most 1"):
+        datasets.load("folder", people, test_share=share)
+
+
+@pytest.mark.parametrize("pids", ["2", 1.5, True, -1])
+def test_other_numbers_to_hold_out_are_refused(people: Path, pids: object) -> None:
+    with pytest.raises(DatasetError, match=f"val_pids={pids}: "):
+        datasets.load("folder", people, val_pids=pids)

@@ -206,3 +206,15 @@ def test_a_folder_without_images_says_what_it_holds(copy: Path) -> None:
     (copy / "query" / "a.mp4").touch()
     with pytest.raises(DatasetError, match=r"left out: 1 file .*\(\.mp4\)"):
         datasets.load("market1501", copy)
+
+
+def test_people_in_training_and_query_are_said(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    datasets.load("market1501", copy.parent)
+    assert "NO TEST" not in capsys.readouterr().out
+    image = next((copy / "query").iterdir())
+    shutil.copy(image, copy / "bounding_box_train" / image.name)
+    datasets.load("market1501", copy.parent)
+    said = capsys.readouterr().out
+    assert f"NO TEST: 1 people, such as {int(image.name[:4])}, are in" in said

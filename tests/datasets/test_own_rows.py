@@ -10,7 +10,7 @@ import pytest
 from imitations import put
 
 from dplib import datasets
-from dplib.datasets import own_rows
+from dplib.datasets import folder, own_rows
 from dplib.samples import DatasetError, ReIDData
 
 NFC, NFD = (unicodedata.normalize(form, "Jürgen") for form in ("NFC", "NFD"))
@@ -149,8 +149,62 @@ def test_other_encodings_and_separators_are_named(own: Path) -> None:
     file.write_bytes("path,pid,camid\n".encode("utf-16"))
     with pytest.raises(DatasetError, match=r"not UTF-8 .*save it as"):
         datasets.load("folder", own, csv=file)
-    with pytest.raises(DatasetError, match="separate the columns by commas"):
-        datasets.load("folder", own, csv=table(own, head="path;pid;camid"))
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_whatever_a_spreadsheet_separates_columns_by(own: Path, sign: str) -> None:
+    rows = [r.replace(",", sign) for r in everyone(NFC, NFC)]
+    data = datasets.load(
+        "folder", own, csv=table(own, *rows, head=sign.join(["path", "pid", "camid"]))
+    )
+    assert people(data) == {NFC, *"bcdef"}
+
+
+def test_two_columns_of_one_name_are_refused(own: Path) -> None:
+    with pytest.raises(DatasetError, match=r"list\.csv has 2 columns pid; leave one"):
+        datasets.load("folder", own, csv=table(own, head="path,pid,camid,pid"))
+
+
+def test_splits_in_capitals(own: Path) -> None:
+    parts = ["Train", "QUERY", "gallery"]
+    rows = [f"b/{c}_0.png,b,{c},{parts[0]}" for c in (1, 2)]
+    rows += [f"c/{c}_0.png,c,{c},{parts[c]}" for c in (1, 2)]
+    head = "path,pid,camid,split"
+    data = datasets.load("folder", own, csv=table(own, *rows, head=head))
+    assert (len(data.train), len(data.query), len(data.gallery)) == (2, 1, 1)
+
+
+def test_a_table_that_is_not_there(own: Path) -> None:
+    with pytest.raises(DatasetError) as e:
+        datasets.load("folder", own, csv="none.csv")
+    assert str(e.value).startswith("none.csv cannot be read as CSV: there is no such")
+    assert str(own / "none.csv") in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "said"),
+    [
+        ("people", ["Anna", "anna", "b"], "'Anna' and 'anna' are taken for 2 people"),
+        ("cameras", ["1", "01", "2"], "'01' and '1' are taken for 2 cameras"),
+        ("cameras", ["1", "1.0", "3"], "'1' and '1.0' are taken for 2 cameras"),
+        ("cameras", ["c1", "C01", "c10"], "'C01' and 'c1' are taken for 2 cameras"),
+        ("people", ["1", "10", "100", "a0", "a"], ""),
+        ("people", ["1", "01", "a", "A"], "and so are 1 more such names"),
+    ],
+)
+def test_names_that_may_be_one_are_said(kind: str, texts: list[str], said: str) -> None:
+    found = folder.describe_alike(kind, texts)
+    assert said in found and bool(said) == bool(found)
+
+
+def test_cameras_of_the_folder_that_may_be_one_are_said(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    datasets.load("folder", own)
+    assert "write them alike" not in capsys.readouterr().out
+    (own / "b" / "2_0.png").rename(own / "b" / "02_0.png")
+    datasets.load("folder", own)
+    assert "'02' and '2' are taken for 2 cameras" in capsys.readouterr().out
 
 
 @needs_bytes

@@ -46,9 +46,9 @@ UPRIGHT = {
     2: np.fliplr,
     3: lambda a: np.rot90(a, 2),
     4: np.flipud,
-    5: lambda a: a.transpose(1, 0, 2),
+    5: lambda a: a.swapaxes(0, 1),
     6: lambda a: np.rot90(a, -1),
-    7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
     8: lambda a: np.rot90(a, 1),
     0: lambda a: a,
     9: lambda a: a,
@@ -84,6 +84,31 @@ def test_exif_of_jpeg_and_of_deep_pictures(tmp_path: Path) -> None:
     assert np.array_equal(
         grey(tmp_path / "c.png"), np.rot90(ramp(65535) / 257, -1).round()
     )
+
+
+@pytest.mark.parametrize("number", UPRIGHT)
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
+def test_tiffs_that_pillow_would_map(tmp_path: Path, mode: str, number: int) -> None:
+    """Uncompressed ones of these modes, whose rows Pillow takes from a wrong place."""
+    file = tmp_path / "phone.tif"
+    stored = colours().convert("P" if mode == "P" else "RGBA").convert(mode)
+    if mode == "I;16":
+        stored = Image.fromarray((ramp() * 257).astype(np.uint16))
+    stored.save(file, tiffinfo={274: number})
+    upright = np.asarray(stored) // 257 if mode == "I;16" else np.asarray(stored)
+    if mode in ("P", "CMYK", "RGBA"):
+        upright = np.asarray(stored.convert("RGB"))
+    want = UPRIGHT[number](upright)
+    for found in (decoding.read(file), decoding.rgb(Image.open(file))):
+        found = np.asarray(found)
+        assert np.array_equal(found if want.ndim == 3 else found[..., 0], want)
+
+
+def test_an_image_that_was_opened_keeps_its_name(tmp_path: Path) -> None:
+    colours().save(tmp_path / "a.tif")
+    with Image.open(tmp_path / "a.tif") as image:
+        decoding.rgb(image)
+        assert image.filename == str(tmp_path / "a.tif")
 
 
 def test_damaged_exif_leaves_a_whole_picture_as_it_is(tmp_path: Path) -> None:
@@ -141,6 +166,24 @@ def test_twelve_bits_of_a_tiff(tmp_path: Path) -> None:
     file = tmp_path / "twelve.tif"
     file.write_bytes(head + bytes(4) + bytes(packed))
     assert np.array_equal(grey(file), (ramp(4095) / 4095 * 255).round())
+
+
+@pytest.mark.parametrize(
+    ("top", "taken"), [(0, True), (255, False), (4095, False), (4096, True)]
+)
+def test_greys_of_a_camera_with_fewer_bits_than_its_files(
+    tmp_path: Path, top: int, taken: bool
+) -> None:
+    """12 bits in a 16-bit file would be sixteen greys, the brightest nearly black."""
+    for suffix in (".png", ".tif"):
+        file = tmp_path / f"night{suffix}"
+        Image.fromarray(ramp(top).astype(np.uint16)).save(file)
+        if taken:
+            assert np.array_equal(grey(file), (ramp(top) / 257).round())
+            continue
+        with pytest.raises(DatasetError, match="the largest above 4095") as e:
+            decoding.read(file)
+        assert str(file) in str(e.value) and f"from 0 to {top};" in str(e.value)
 
 
 def test_white_is_zero(tmp_path: Path) -> None:
@@ -262,6 +305,22 @@ def test_a_transparent_colour_of_png(tmp_path: Path) -> None:
     image.save(tmp_path / "key.png", transparency=0)
     assert grey(tmp_path / "key.png")[0, 0] == 255
     assert np.array_equal(grey(tmp_path / "key.png").ravel()[1:], ramp().ravel()[1:])
+
+
+@pytest.mark.parametrize(("depth", "step"), [(2, 85), (4, 17)])
+def test_a_transparent_grey_of_few_bits(tmp_path: Path, depth: int, step: int) -> None:
+    """Pillow scales the greys of such a file, but not the one that is transparent."""
+    levels = np.arange(H * W).reshape(H, W) % 2**depth
+    bits = levels[..., None] >> np.arange(depth - 1, -1, -1) & 1
+    rows = np.packbits(bits.reshape(H, -1).astype(np.uint8), axis=1)
+    key = struct.pack(">H", 1)
+    chunk = struct.pack(">I", 2) + b"tRNS" + key
+    chunk += struct.pack(">I", zlib.crc32(b"tRNS" + key))
+    file = tmp_path / "few.png"
+    file.write_bytes(png(0, depth, rows, chunk))
+    assert np.array_equal(grey(file), np.where(levels == 1, 255, levels * step))
+    file.write_bytes(png(0, depth, rows))
+    assert np.array_equal(grey(file), levels * step)
 
 
 # --- other kinds ----------------------------------------------------------------------

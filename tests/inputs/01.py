@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-_ODD = ["Thumbs.db", "cam3-person7-0003.jpg.part", "cam-person7-0003.jpg", "cam3.jpg"]
+from dplib.lessons.data_preparation.checks import _NAMES, _STRANGERS
+
+_ODD = [*_NAMES, *_STRANGERS]
 
 
 def _file(rng: np.random.Generator) -> tuple[Any, ...]:
@@ -19,7 +21,7 @@ def _file(rng: np.random.Generator) -> tuple[Any, ...]:
         name = name[:place] + name[place + 1 :]
     elif kind == 1:
         name = name[:place] + rng.choice(list("0x-_.c")) + name[place + 1 :]
-    elif kind == 2 and rng.random() < 0.1:
+    elif kind == 2:
         name = str(rng.choice(_ODD))
     return (name,)
 
@@ -55,7 +57,7 @@ def _backwards(items: Any) -> list[Any]:
 
 
 def _people(rng: np.random.Generator) -> tuple[Any, ...]:
-    labels = rng.integers(0, 6, rng.integers(1, 15)).tolist()
+    labels = rng.choice([3, 7, 9, 12, 16, 33], rng.integers(1, 15)).tolist()
     p, k = (int(x) for x in rng.integers(1, 4, 2))
     return labels, p, k, [_turned, _backwards][rng.integers(2)]
 

@@ -19,10 +19,9 @@
 # - **O3** judge a result by its baselines, and work out what chance would score
 #   (exercise 0.4, predictions 0.p2 and 0.p3)
 # - **O4** break the evaluation protocol and explain what happens (exercise 0.5)
-# - **O5** train the model, and read its losses (prediction 0.p1)
 #
 # **Needs** Python and a little PyTorch; no GPU, no download.
-# **Time** 35 minutes to read, 40 for the exercises, under 4 minutes to run on two
+# **Time** 35 minutes to read, 35 for the exercises, under 4 minutes to run on two
 # cores.
 # **Paper** §1, §3.1 (figure 2), §4.2.
 # **Modules** `dplib.toymarket`, `dplib.training`, `dplib.evaluation`.
@@ -466,7 +465,7 @@ table(results)
 # Does the first row agree with your formula? Each query has its own same-camera junk,
 # so the number of images that count differs:
 
-# %%
+# %% tags=["nbval-check-output"]
 own = Counter((s.pid, s.camid) for s in data.gallery)
 shares = [
     len(ranks) / (result.num_ranked - own[s.pid, s.camid])

@@ -23,7 +23,7 @@
 #   1.6, prediction 1.p4; in *Further*)
 #
 # **Needs** lesson 0; no GPU, no download.
-# **Time** 40 minutes to read the core, 65 for its exercises, under a minute to run on
+# **Time** 40 minutes to read the core, 70 for its exercises, under a minute to run on
 # two cores.
 # **Paper** §3.4, §3.5, §4.1, §4.2.
 # **Modules** `dplib.datasets`, `dplib.transforms`, `dplib.sampling`.

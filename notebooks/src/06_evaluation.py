@@ -968,7 +968,7 @@ raised = sum(by_map[name].low > 0 for name in views)
 unsure = sum(not clear(by_rank1[name]) for name in views)
 display(
     Markdown(
-        f"Re-ranking raises mAP for {raised} of {len(views)} nets by an amount "
+        f"Re-ranking raises mAP for {raised} of the {len(views)} nets by an amount "
         f"whose interval lies above 0. For rank-1 the interval includes 0 for {unsure} "
         f"of {len(views)}. The mAP of the colour histogram changes by "
         f"{in_words(by_map['colour histogram'])}. Where most neighbours are wrong, "

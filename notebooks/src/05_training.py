@@ -874,12 +874,15 @@ widgets.lambda_sliders(*experiment, iterations=25, known=known)
 
 # %%
 shown = dict(zip(("all λ = 1", "λ1 = 0"), known.values(), strict=True))
-last = [columns["ranking"][-1] for columns in shown.values()]
+last = [
+    f"{c['ranking'][-1]:.1f}, {c['part'][-1]:.1f} and {c['global'][-1]:.1f}"
+    for c in known.values()
+]
 plots.show(
     figures.loss_curves(shown, 20, widgets.BLOCK, title="20 people, one seed"),
     alt=f"""A panel for each branch's loss over 25 iterations, with all weights 1 and
-    with BtR's weight 0. BtR's loss ends at {last[0]:.1f} with all weights 1, and at
-    {last[1]:.1f} without it; the other two hardly leave ln 20.""",
+    with BtR's weight 0. The losses of BtR, BpI and BgI end at {last[0]} with all
+    weights 1, and at {last[1]} with BtR's weight 0.""",
 )
 
 # %% [markdown]

@@ -586,7 +586,7 @@ plots.show(
     near 0 at first and end between {ends.min():.2f} and {ends.max():.2f}.""",
 )
 
-# %%
+# %% tags=["nbval-check-output"]
 shares = {}
 for name in ("losses", "norms"):
     last = pulls[name][:, -1]
@@ -842,7 +842,7 @@ check("5.5", answer)
 # says that $v$ is a mean over 40 gradients, so that Adam divides by far too little.
 # </details>
 
-# %%
+# %% tags=["nbval-check-output"]
 lost = ("nothing", "m", "v", "the step count", "all of it")
 excess = {name: five.values("memory", name).mean(1) for name in lost}
 found = {name: recorded.compare(excess[name], excess["nothing"]) for name in lost[1:]}
@@ -866,8 +866,24 @@ from dplib.lessons.training import widgets
 
 few = labels < 20
 experiment = (toy, images[few], labels[few].tolist())
-ones = widgets.short_run(*experiment, widgets.ONES, iterations=25)
-widgets.lambda_sliders(*experiment, iterations=25, known={widgets.ONES: ones})
+known = {
+    weights: widgets.short_run(*experiment, weights, iterations=25)
+    for weights in (widgets.ONES, (0.0, 1.0, 1.0))
+}
+widgets.lambda_sliders(*experiment, iterations=25, known=known)
+
+# %%
+shown = dict(zip(("all λ = 1", "λ1 = 0"), known.values(), strict=True))
+last = [
+    f"{c['ranking'][-1]:.1f}, {c['part'][-1]:.1f} and {c['global'][-1]:.1f}"
+    for c in known.values()
+]
+plots.show(
+    figures.loss_curves(shown, 20, widgets.BLOCK, title="20 people, one seed"),
+    alt=f"""A panel for each branch's loss over 25 iterations, with all weights 1 and
+    with BtR's weight 0. The losses of BtR, BpI and BgI end at {last[0]} with all
+    weights 1, and at {last[1]} with BtR's weight 0.""",
+)
 
 # %% [markdown]
 # So short a run with one seed shows the first iterations of one net, and no more. The
@@ -878,7 +894,7 @@ widgets.lambda_sliders(*experiment, iterations=25, known={widgets.ONES: ones})
 # %% tags=["nbval-check-output"]
 predict("5.p4", ...)
 
-# %%
+# %% tags=["nbval-check-output"]
 LOSSES = ("ranking", "part", "global")
 settings = ("all λ = 1", "λ1 = 0", "λ2 = 0", "λ3 = 0", "λ1 = 5")
 curves = {
@@ -948,7 +964,7 @@ check("5.6", over_seeds)
 # Compared with all weights 1, the losses over the last ten iterations and the mAP on
 # the validation people have changed by (in brackets: seeds of five with this sign)
 
-# %%
+# %% tags=["nbval-check-output"]
 rows = {}
 for name in settings[1:]:
     found = {k: recorded.compare(end[name][k], end["all λ = 1"][k]) for k in LOSSES}

@@ -26,7 +26,7 @@ def total_cases() -> dict[str, tuple[Outputs, Tensor, Lambdas, float]]:
     generator = torch.Generator().manual_seed(5)
     fm, part, whole = (torch.randn(8, n, generator=generator) for n in (3, 4, 4))
     out = Outputs(fm, part, 2 * whole, None, None, None)
-    labels = torch.tensor([2, 3, 1, 2, 0, 3, 0, 1])
+    labels = torch.tensor([2, 3, 2, 3, 1, 0, 1, 0])
     return {
         f"lambdas {weights} and margin {m:g}": (out, labels, weights, m)
         for weights, m in (

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 CASES = {
     f"four steps of a small net and a limit of {limit:g},": (limit,)
-    for limit in (6.5, 2.0, 1000.0, 0.05)
+    for limit in (6.5, 2.0, 0.9, 1000.0, 0.05)
 }
 _RATES = (0.5, 0.25, 0.25, 1.0)
 # gradients of two weights, [2] and [2, 2]; the first is 13 long, the third short

@@ -1012,13 +1012,13 @@ plots.show(
 )
 
 # %%
-last = [r["reach"][-1] for r in longer["centred"]]
-asleep = sum(math.isinf(x) for x in awake["part"]["centred"])
+pairs = list(zip(longer["centred"], awake["part"]["centred"], strict=True))
+last = [run["reach"][-1] for run, woke in pairs if math.isinf(woke)]
 without = span(awake["part"]["centred, no weight decay"])
 words = f"""On 600 people, centring alone wakes BgI (at iteration
-{span(awake["global"]["centred"])}), but BpI sleeps to the end in {asleep} of
-{len(last)} seeds, and its gradient at $f_b$ falls to {max(last):.0g} or less. Without
-weight decay, the same head is awake at iteration: {without}. Scaling alone is
+{span(awake["global"]["centred"])}), but BpI sleeps to the end in {len(last)} of
+{len(pairs)} seeds, where its gradient at $f_b$ ends at {max(last):.0g}. Without weight
+decay, BpI under the same head is awake at iteration: {without}. Scaling alone is
 sufficient here, too (iteration {span(awake["part"]["scaled"])})."""
 display(Markdown(words))
 
@@ -1027,8 +1027,8 @@ display(Markdown(words))
 # weights. Adam adds weight decay to the gradient and divides the sum by its typical
 # size. Where the decay is larger than the gradient of the loss, it alone decides the
 # step, and the weights shrink at the full learning rate. The outputs become more alike,
-# the gradient smaller still, and the branch dies. With few people the useful gradient
-# grows in time; with many it does not.
+# the gradient smaller still, and the branch dies, unless the useful gradient has grown
+# before. That differs from seed to seed.
 
 # %%
 authors_runs = longer["authors"]

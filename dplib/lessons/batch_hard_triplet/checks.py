@@ -33,11 +33,12 @@ _ATOL = 2e-4  # a limit of 1e-8 at the clamp is still small enough
 def _distances(answer: Callable[[Tensor], Any]) -> str | None:
     points = _POINTS.clone().requires_grad_()
     given = answer(points)
-    if _moves_small_distances(given):
+    moved = _moved_distance(given)
+    if moved:
         return (
-            "only the two rows in one place are wrong: they are 0 apart. The limit of "
-            "your clamp (or what you add) is so large that it moves small distances; "
-            "1e-12 will do"
+            "only the two rows in one place are wrong: they should be 0 apart, yours: "
+            f"{moved:.3g}. The limit of your clamp (or what you add) is so large that "
+            "it moves small distances; 1e-12 will do"
         )
     cases = {
         f"the rows {_POINTS.int().tolist()}": (_POINTS,),
@@ -53,8 +54,8 @@ def _distances(answer: Callable[[Tensor], Any]) -> str | None:
         )
     if torch.as_tensor(answer(_FAR)).isnan().any():
         return (
-            "the rows 100 and 100.011 give nan, because rounding takes the square "
-            "below 0: clamp the square before the root"
+            "the rows 100 and 100.011 are close together, yours: nan. Rounding takes "
+            "the square below 0: clamp it before the root"
         )
     return _wrong_gradient(given, points)
 
@@ -65,9 +66,9 @@ def _wrong_gradient(given: Tensor, points: Tensor) -> str | None:
     (slope,) = torch.autograd.grad((given * weights).sum(), points)
     if not slope.isfinite().all():
         return (
-            "the values are right, but the gradient is nan, because the slope of the "
-            "root is infinite at 0: clamp the *square*, before the root, at a small "
-            "number above 0 such as 1e-12"
+            "the values are right; the gradient must be finite, yours: nan. The slope "
+            "of the root is infinite at 0: clamp the *square*, before the root, at a "
+            "small number above 0 such as 1e-12"
         )
     left, right = (_POINTS.clone().requires_grad_() for _ in range(2))
     d2 = (left[:, None] - right).square().sum(-1)
@@ -88,14 +89,15 @@ def _wrong_gradient(given: Tensor, points: Tensor) -> str | None:
     )
 
 
-def _moves_small_distances(given: Any) -> bool:
-    """Whether nothing is wrong but the distances of rows in one place."""
+def _moved_distance(given: Any) -> float:
+    """The distance of rows in one place, if nothing else is wrong; otherwise 0."""
     values = numbers(given)
     if values is None or isinstance(values, list) or values.shape != (6, 6):
-        return False
+        return 0.0
     got, want = torch.tensor(values), pairwise_distances(_POINTS).double()
     wrong = ~torch.isclose(got, want, rtol=1e-4, atol=_ATOL)
-    return bool(wrong[3, 4] and not wrong[want > 0.1].any() and (got >= 0).all())
+    others_right = not wrong[want > 0.1].any() and bool((got >= 0).all())
+    return float(got[3, 4]) if wrong[3, 4] and others_right else 0.0
 
 
 @exercise("4.2", praise="Each row says who is what to its anchor.")

@@ -56,6 +56,7 @@ _LISTS = [  # the second tells no correction from one that begins at the largest
     ([0.001, 0.03, 0.045, 0.06],),
     ([0.02, 0.9, 0.01],),
     ([0.04, 0.03],),
+    ([0.06, 0.09],),
     ([0.2],),
 ]
 

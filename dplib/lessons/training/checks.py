@@ -93,8 +93,8 @@ choice(
 
 @exercise("5.6", praise="Seed by seed, the noise that both runs share drops out.")
 def _compare(answer: Callable[..., Any]) -> str | None:
-    first = answer(*next(iter(mistakes.SEED_CASES.values())))
-    if np.shape(numbers(first)) != (2,):
+    first = numbers(answer(*next(iter(mistakes.SEED_CASES.values()))))
+    if not isinstance(first, np.ndarray) or first.shape != (2,):
         return "give back two numbers: the mean difference, and how many seeds agree"
     return blame(
         lambda *lists: tuple(answer(*lists)),

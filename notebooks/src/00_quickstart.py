@@ -466,7 +466,7 @@ table(results)
 # Does the first row agree with your formula? Each query has its own same-camera junk,
 # so the number of images that count differs:
 
-# %%
+# %% tags=["nbval-check-output"]
 own = Counter((s.pid, s.camid) for s in data.gallery)
 shares = [
     len(ranks) / (result.num_ranked - own[s.pid, s.camid])

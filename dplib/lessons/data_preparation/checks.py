@@ -195,8 +195,8 @@ def _crop_box(h: int, w: int, tries: Tries, u: float, v: float) -> _Box:
 _CROPS: dict[str, tuple[Any, ...]] = {
     "the example": (100, 50, [(0.9, 2.5), (0.64, 2.0)], 0.5, 0.5),
     "a box as large as the image": (100, 50, [(1.0, 2.0), (0.64, 2.0)], 0.9, 0.3),
-    "a box as high as the image": (100, 50, [(0.64, 3.125), (0.8, 2.0)], 0.9, 0.3),
-    "a box as wide as the image": (100, 50, [(0.8, 1.6), (0.64, 2.0)], 0.9, 0.3),
+    "a box as high as the image": (100, 50, [(0.8, 2.5), (0.64, 2.0)], 0.5, 0.5),
+    "a box as wide as the image": (100, 50, [(0.8, 1.6), (0.64, 2.0)], 0.5, 0.5),
     "two boxes that fit": (256, 128, [(0.7, 2.2), (0.64, 2.0), (0.9, 2.1)], 0.3, 0.95),
     "no box that fits": (256, 128, [(0.95, 2.9), (0.8, 2.8)], 0.4, 0.8),
     "a box that is wider than the image, though not than it is high": (
@@ -221,6 +221,11 @@ def _check_crop_box(answer: Callable[..., Any]) -> str | None:
     def sized(size: Callable[..., tuple[int, int]]) -> Callable[..., _Box]:
         return lambda h, w, t, u, v: _placed(h, w, size(h, w, t), u, v)
 
+    def smaller(fits: Callable[..., bool]) -> Callable[..., _Box]:
+        return sized(
+            lambda h, w, t: next((s for s in _sizes(h, w, t) if fits(*s, h, w)), (h, w))
+        )
+
     return blame(
         answer,
         right=_crop_box,
@@ -234,7 +239,7 @@ def _check_crop_box(answer: Callable[..., Any]) -> str | None:
                 )
             ),
             "you took the first try even where it does not fit": (
-                sized(lambda h, w, t: _sizes(h, w, t)[0])
+                sized(lambda h, w, t: [*_sizes(h, w, t), (h, w)][0])
             ),
             "you took the last try that fits; take the first": (
                 sized(
@@ -274,14 +279,14 @@ def _check_crop_box(answer: Callable[..., Any]) -> str | None:
                     b[1] + b[3],
                 )
             ),
-            "a box as high or as wide as the image fits: compare with <=": (
-                sized(lambda h, w, t: _narrower(h, w, t, 1, 1))
-            ),
             "a box as high as the image fits: compare with <=": (
-                sized(lambda h, w, t: _narrower(h, w, t, 1, 0))
+                smaller(lambda tall, wide, h, w: tall < h and wide <= w)
             ),
             "a box as wide as the image fits: compare with <=": (
-                sized(lambda h, w, t: _narrower(h, w, t, 0, 1))
+                smaller(lambda tall, wide, h, w: tall <= h and wide < w)
+            ),
+            "a box as high or as wide as the image fits: compare with <=": (
+                smaller(lambda tall, wide, h, w: tall < h and wide < w)
             ),
         },
     )
@@ -366,6 +371,7 @@ def _epochs() -> dict[str, tuple[Any, ...]]:
         "four people, P = 4, K = 2": (even, 4, 2, _moved_on),
         "four people one by one, P = 1, K = 2": (even, 1, 2, _moved_on),
         "a person with one image, P = 3, K = 4": (lone, 3, 4, _turned_around),
+        "one person in each batch, P = 1, K = 2": (example, 1, 2, _moved_on),
     }
 
 

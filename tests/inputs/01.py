@@ -41,7 +41,7 @@ def _gallery(rng: np.random.Generator) -> tuple[Any, ...]:
 def _crop(rng: np.random.Generator) -> tuple[Any, ...]:
     """Images and tries of all sizes: some fit, some do not."""
     h, w = (int(x) for x in rng.integers(1, 40, 2))
-    tries = rng.uniform([0.5, 0.3], [1, 3], (rng.integers(5), 2))
+    tries = rng.uniform([0.5, 0.3], [1, 3], (rng.integers(1, 5), 2))
     u, v = rng.random(2).tolist()
     return h, w, [tuple(t) for t in tries.tolist()], u, v
 

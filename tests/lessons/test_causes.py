@@ -135,7 +135,7 @@ def test_tolerances_are_those_of_the_checker() -> None:
         ([[1], [2]], [[1, 2], [3]], "result 1 is wrong: the shape should be [2]"),
         ([[1, 2], [3]], [[1, 2]], "it should be [[1, 2]]; yours: [[1, 2], [3]]"),
         ((1, [2, 3]), (1, 2), "it should be (1, 2); yours: (1, [2, 3])"),
-        ([[1, 2], [3]], [[1, 2], [3], [4]], "3 results are expected; yours: 1"),
+        ([[1, 2], [3]], [[1, 2], [3], [4]], "3 results are expected; yours: 2"),
     ],
 )
 def test_difference(got: Any, want: Any, words: str) -> None:

@@ -322,7 +322,7 @@ _STATEMENTS = {  # letter → what the record says if the answer has it wrong
 
 
 @exercise("3.6", praise="Two remedies, each sufficient, neither necessary.")
-def _what_wakes(answer: str | Iterable[str]) -> str | None:
+def _what_wakes(answer: object) -> str | None:
     if not isinstance(answer, Iterable):
         return f'give the letters as a text, such as "ab", not {answer!r}'
     given = {x for part in answer for x in str(part).lower() if x.isalpha()}

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "notebooks" / "README.md"
 MARK = "<!-- map: python tools/make_map.py -->\n", "<!-- /map -->\n"
-_FIELD = r"\*\*{}\*\* (.+?)(?=\s*\*\*(?:Needs|Time|Paper|Modules?)\*\*|\n\n|\Z)"
+_FIELD = r"\*\*{}\*\*\s+(.+?)(?=\s*\*\*(?:Needs|Time|Paper|Modules?)\*\*|\n\n|\Z)"
 _EXERCISE = re.compile(
     r"^# ### Exercise (\d+\.\d+) · (.+?) \(difficulty (\d), (\d+) minutes\)", re.M
 )

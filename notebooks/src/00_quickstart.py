@@ -7,7 +7,7 @@
 # # 0 · Quickstart: from drawn pedestrians to a ranked gallery
 #
 # In this lesson you train a Deep-Person model and watch it find people whom it has
-# never seen. Afterwards you can compute the field's two headline figures, rank-1 and
+# never seen. Afterwards you can compute the field's two headline numbers, rank-1 and
 # mAP, and say what they must be compared with.
 #
 # **Objectives**
@@ -59,7 +59,7 @@ started = time.perf_counter()
 # others, whose views do not overlap, recorded everybody who passed. *In which of their
 # images does she appear?* Her image from the entrance is the **query**, all the other
 # images of the day form the **gallery**, and the answer is the gallery, sorted by how
-# likely each image shows the same person. This task is called **person
+# likely each image is to show the same person. This task is called **person
 # re-identification**, or re-ID.
 #
 # Nobody in the gallery was seen in training, so a network that classifies *known*
@@ -86,9 +86,11 @@ pd.DataFrame(
 ).set_index("ToyMarket")
 
 # %% [markdown]
-# Training and test have different people. Two pids are special: 0 marks
+# Training and test have different people. Each image is a *box*, cut around one person
+# out of what the camera recorded, usually by a detector. Two pids are special: 0 marks
 # **distractors**, passers-by whom no query asks for and who stay in the gallery as
-# wrong answers; -1 marks boxes so badly cut that nobody can be recognised in them.
+# wrong answers; -1 marks boxes so badly cut that nobody can be recognised in them. The
+# *ranked gallery* is the gallery without these. (Lesson 6 uses the multi-query images.)
 #
 # Each row below shows one person at different moments and in different cameras. What
 # stays the same along a row, and what do the cameras change?
@@ -123,7 +125,8 @@ plots.show(architecture.figure("quickstart"), alt=architecture.alt("quickstart")
 # %% [markdown]
 # A **backbone**, here a small ResNet-18 with random weights, turns an image into a
 # feature map $f_b$: 8 rows and 4 columns of vectors. Three branches follow, each with
-# its own loss:
+# its own loss. In their names, B stands for branch, I for identification, R for
+# ranking, and the small letters for global, part and triplet:
 #
 # - **BgI** averages the feature map over all its places and classifies the training
 #   people by the whole image (lesson 2).
@@ -147,8 +150,8 @@ print("two images", tuple(images.shape), "→ fb", tuple(fb.shape))
 print("→ descriptors fm", tuple(fm.shape))
 
 # %% [markdown]
-# A classifier that guesses among $N_c$ training people (`num_ids`) has a loss of
-# $\ln N_c$, so a branch has learned nothing until its loss falls clearly below that
+# A classifier that guesses among $N_c$ training people (`num_ids`) has a cross-entropy
+# of $\ln N_c$, so a branch has learned nothing until its loss falls clearly below that
 # line. Which identification loss will do so first, that of "BgI" (the whole image) or
 # that of "BpI" (the parts)?
 
@@ -178,6 +181,9 @@ plots.show(
 )
 
 # %% [markdown]
+# Each wave of the curves is one epoch of 75 batches (lesson 1). The fall near the end
+# begins where the learning rate is lowered (lesson 5).
+#
 # That every branch learns is not a matter of course: lesson 3 shows a version of BpI
 # that stays on the dotted line. We say that a loss has left the line once its running
 # mean over 50 iterations is below 90 % of $\ln N_c$:
@@ -223,7 +229,7 @@ frame.map("{:.3g}".format).rename_axis(columns="image")
 # - badly cut boxes, with the pid -1 (image 2), for every query;
 # - for this query, images that show **the query's person in the query's own camera**
 #   (image 3). Such images are taken seconds apart in front of the same wall, so finding
-#   them proves nothing.
+#   them proves nothing. We call this the **camera rule**.
 #
 # Junk takes no rank. Sorted by distance, the other five images take the ranks 1 to 5:
 
@@ -237,7 +243,7 @@ plots.show(
 
 # %% [markdown]
 # The **true matches**, the images that show pid 7 and count, stand at ranks 2 and 5.
-# Two figures summarise such lists:
+# Two numbers summarise such lists:
 #
 # **Rank-1** looks at the first place only. Here it holds somebody else, so this query
 # scores 0. Over many queries, rank-1 is the share of queries whose first image is
@@ -479,6 +485,9 @@ Markdown(
 )
 
 # %% [markdown]
+# So small a count varies from draw to draw by about the square root of its expected
+# value, and our draw lies within that.
+#
 # ## 5 · Look at the rankings
 #
 # Here are the first images that each system finds for one and the same query. ✓ marks a
@@ -507,7 +516,8 @@ found = {name: f"{from_own_camera(r):.0%}" for name, r in results.items()}
 pd.DataFrame({"nearest images from the query's camera": found})
 
 # %% [markdown]
-# With six cameras, a system that ignored the background would be near the first row.
+# With six cameras, a system that ignored the background would be near the first row, or
+# below it if it finds many true matches, which never come from the query's camera.
 #
 # Now choose queries yourself, the worst ones first. What do the wrong images have in
 # common with the query?
@@ -534,9 +544,8 @@ plots.show(
 # %% [markdown]
 # ## 6 · Break the protocol
 #
-# Why are images of the query's person from the query's own camera left out? We include
-# them, and see what happens. The rule never applies if we pretend that every query
-# comes from camera 0, which does not exist:
+# What happens if the evaluation does not know which camera took a query? We pretend
+# that every query comes from camera 0, which does not exist:
 
 # %%
 broken = query._replace(camids=torch.zeros_like(query.camids))

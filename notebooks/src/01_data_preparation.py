@@ -74,8 +74,9 @@ plots.show(
 #
 # A *sequence* is a stretch of that camera's recording, the *frame* number counts within
 # it, and the *box* number distinguishes several people in one frame. A **regular
-# expression** describes such a scheme to a program: `\d{4}` matches four digits, and
-# `(?P<pid>…)` gives a name to what was matched. A junk box has the pid `-1`.
+# expression** describes such a scheme to a program: `\d{4}` matches four digits, `|`
+# separates alternatives, `\.` is a dot, and `(?P<pid>…)` gives a name to what was
+# matched. A junk box has the pid `-1`.
 
 # %%
 data = datasets.load("toymarket", DATA)
@@ -305,9 +306,9 @@ plots.show(
 # $$\text{height} = \sqrt{a\,r\,h\,w}, \qquad \text{width} = \sqrt{a\,h\,w/r},$$
 #
 # both rounded to whole pixels. Up to ten pairs $(a, r)$ are drawn, and the first one
-# whose box fits into the image is used. If none fits, the box is the whole image.
-# Finally the box is placed. Two numbers $u$ and $v$ are drawn uniformly from $[0, 1)$,
-# and with a box of $h'$ × $w'$ pixels
+# whose rounded box fits into the image is used. If none fits, the box is the whole
+# image. Finally the box is placed. Two numbers $u$ and $v$ are drawn uniformly from
+# $[0, 1)$, and with a box of $h'$ × $w'$ pixels
 #
 # $$\text{top} = \lfloor u\,(h - h' + 1) \rfloor, \qquad
 # \text{left} = \lfloor v\,(w - w' + 1) \rfloor,$$
@@ -416,7 +417,7 @@ Markdown(
 )
 
 # %% [markdown]
-# One training image on its way through all four steps:
+# One training image on its way through all four steps, where step 2 takes two panels:
 
 # %% tags=["nbval-check-output"]
 images = transforms.decode(data.train[:64], (128, 64), progress=False)
@@ -564,7 +565,7 @@ print(f"PK batches: {np.mean([with_positive(b) for b in sampler]):.0%}")
 # - `p` and `k` are $P$ and $K$.
 # - `shuffle` is a function that takes a list and returns a shuffled copy. Call it once
 #   on the **ascending** list of the distinct labels, and for each person on the
-#   ascending list of that person's images, as often as you need.
+#   ascending list of that person's images, once or for every round anew.
 #
 # The check passes functions for `shuffle` whose results it knows. For the example
 # above, the answer is `[[7, 6, 5, 4, 3, 4]]`.
@@ -891,7 +892,8 @@ published = (
 published.map(lambda n: "–" if pd.isna(n) else f"{n:,.0f}")
 
 # %% [markdown]
-# CUHK03 has boxes drawn by hand ("labeled") and boxes from a detector ("detected"). The
+# MSMT17 is not in the paper; `noval` leaves out its validation images. CUHK03 has boxes
+# drawn by hand ("labeled") and boxes from a detector ("detected"). The
 # old protocol ranks one image of each of 100 people, the new one over 5,000 images, so
 # their results cannot be compared (lesson 6).
 #

@@ -99,7 +99,7 @@ trace(finer, (256, 128))
 # There are twice as many rows and columns, which costs four times the work in `layer4`.
 # Most later methods chose this finer map. This course uses the same idea for another
 # purpose: with a last stride of 1, an image of 128 × 64 pixels, a quarter of the
-# paper's, still gives a map of 8 × 4 places.
+# paper's pixels, still gives a map of 8 × 4 places.
 #
 # The net below is the shipped checkpoint `toy`, a ResNet-18 of quarter width that was
 # trained on ToyMarket. Its record says for how long:
@@ -294,6 +294,7 @@ check("2.2", receptive_field)
 # $f_b$ see in the paper's ResNet-50? After `conv1` (7, 2, 3) and the max pooling
 # (3, 2, 1) follow 3, 4, 6 and 3 blocks with one 3 × 3 convolution each; the first one
 # in `layer2`, `layer3` and `layer4` has stride 2. The image has 256 pixel rows.
+# Estimate it in your head, or give these layers to your function of exercise 2.2.
 
 # %% tags=["nbval-check-output"]
 predict("2.p2", ...)
@@ -310,8 +311,8 @@ pd.DataFrame(rows, index=["ideal stripe", "can see, of 0 to 255"]).T
 
 # %% [markdown]
 # The field is larger than the image. The rows in the middle can see *all* of it, and
-# $S_1$, the "head", reaches below the knees. **Figure 3 is an idealisation**: no row of
-# $f_b$ is cut off from the rest of the body.
+# $S_1$, the "head", reaches below the knees. **Figure 3 is an idealisation**: every row
+# of $f_b$ can see most of the body.
 #
 # Where is the *centre* of a field? One would expect it in the middle of the ideal
 # stripe. Take row 4 of the toy net: the jump is 16, and the ideal stripe has the pixel
@@ -444,7 +445,10 @@ plots.show(
 # stripe, and also on those of its neighbours, so that the parts overlap. How much of
 # this is due to the architecture, and how much was learned? One net could be an
 # accident. We compare six untrained nets (seeds 0 to 5) with the six trained nets that
-# are shipped, which differ in their branches and in the length of their training:
+# are shipped, which differ in their branches and in the length of their training. The
+# share of energy is a mean over all rows. For the centres we take rows 3 to 6 only,
+# because the edges of the image cut off the fields of the outer rows and so move their
+# centres inwards:
 
 # %%
 names = ["toy", "toy-full", "toy-bgi", "toy-bgi_bpi", "toy-bgi_bpi_fc", "toy-stripes"]
@@ -561,13 +565,14 @@ plots.show(
 
 # %% [markdown]
 # A move to the side changes the rows less, because the mean over the columns hides most
-# of it. A move down changes all rows, since each of them now shows another part. And
-# $f_m$, the mean over rows *and* columns, hides most of both.
+# of it. A move down changes every row by more than half. And $f_m$, the mean over rows
+# *and* columns, hides most of both.
 #
-# Where did the parts go? Compare each row of one picture with each row of another
+# What has become of the parts? Compare each row of one picture with each row of another
 # picture of the same person, taken by another camera. The table holds cosine
-# similarities, averaged over 100 test people. (The mean over all people is subtracted
-# first; otherwise everything resembles everything.)
+# similarities, averaged over 100 test people; the crosses mark the largest value of
+# each row. (The mean over all people is subtracted first; otherwise everything
+# resembles everything.)
 
 # %%
 pids = sorted({s.pid for s in data.query})[:100]
@@ -646,10 +651,10 @@ check("2.4", corresponding)
 # </details>
 
 # %% [markdown]
-# Now break the alignment: move the gallery's people and search for each of the 100 by
+# Now break the alignment: move the gallery's people and search for each of the 100 in
 # three ways. "row t with row t" is what a system of stripes does, and "row t with row
-# t + shift" uses the pairs of exercise 2.4. All six trained nets are measured, so that
-# one net's luck does not decide.
+# t + shift" uses the pairs of exercise 2.4, so that it leaves out as many rows as the
+# shift. All six trained nets are measured, so that one net's luck does not decide.
 
 
 # %%

@@ -73,7 +73,7 @@ plots.show(
 #
 # The negative should be farther from the anchor than the positive, by at least a
 # **margin** $m$: $D(a, n) \ge D(a, p) + m$, where $D$ is the Euclidean distance. The
-# loss of the triplet is what is missing to that:
+# loss of a triplet is the amount by which it fails to satisfy this:
 #
 # $$\big[\,m + D(a, p) - D(a, n)\,\big]_+ \qquad\text{with}\qquad [x]_+ = \max(x, 0)$$
 #
@@ -99,9 +99,11 @@ plots.show(
 )
 
 # %% [markdown]
-# The positive of anchor 4 is 4 away, its nearest negative is 3 away. With $m = 0.5$ the
-# loss of this triplet is $[0.5 + 4 - 3]_+ = 1.5$. Its gradient pulls points 4 and 5
-# together and pushes points 4 and 1 apart.
+# The solid circle around anchor 4 passes through its positive, which is 4 away. The
+# dashed circle is larger by the margin: a negative inside it makes the triplet active.
+# Point 1, the nearest negative, is 3 away. With $m = 0.5$ the loss of this triplet is
+# $[0.5 + 4 - 3]_+ = 1.5$. A gradient step pulls points 4 and 5 together and pushes
+# points 4 and 1 apart.
 #
 # ## 2 · Why batches have P people and K pictures of each
 #
@@ -120,9 +122,10 @@ print("pids in 32 random pictures:", len(pids_drawn))
 print("of these with a positive:  ", int((times > 1).sum()))
 
 # %% [markdown]
-# There is no triplet at all in this batch, because no picture has a positive. That is
-# why the paper uses the batches of lesson 1, with **P pids and K pictures of each**.
-# Every anchor then has $K - 1$ positives and $PK - K$ negatives:
+# There is no triplet at all in this batch, because no picture has a positive. Another
+# draw may contain one or two pairs, but hardly more, since the training half has 600
+# pids. That is why the paper uses the batches of lesson 1, with **P pids and K pictures
+# of each**. Every anchor then has $K - 1$ positives and $PK - K$ negatives:
 
 # %% tags=["nbval-check-output"]
 sampler = PKSampler(train_pids.tolist(), p=8, k=4, seed=0)
@@ -157,9 +160,9 @@ print("its root:          ", (a * a + b * b - 2 * a * b).sqrt().item())
 
 # %% [markdown]
 # **Second trap: the slope of the root.** The derivative of $\sqrt{x}$ is
-# $1 / (2\sqrt{x})$, which is infinite at 0. There always are zeros: the distance of
-# each picture to itself. Suppose that we compute the roots of 0 and of 9, and then use
-# the second one only:
+# $1 / (2\sqrt{x})$, which is infinite at 0. Zeros always occur, because the distance of
+# each picture to itself is 0. Suppose that we compute the roots of 0 and of 9, and then
+# use the second one only:
 
 # %% tags=["nbval-check-output"]
 x = torch.tensor([0.0, 9.0], requires_grad=True)
@@ -177,7 +180,9 @@ print("we multiply the first by 0: ", slope)
 # One remedy helps against both traps: **clamp** the square from below at a tiny number
 # above 0, *before* the root is taken. Below its limit a clamp is constant, so that its
 # slope is 0; the slope of the root is finite there; and their product is 0. Two equal
-# pictures then get no gradient instead of `nan`.
+# pictures then get no gradient instead of `nan`. (With a limit of exactly 0 the root's
+# slope is still infinite, and the result depends on the slope that PyTorch happens to
+# give a clamp *at* its limit.)
 #
 # ### Exercise 4.1 · distances (difficulty 2, 10 minutes)
 #
@@ -209,8 +214,8 @@ check("4.1", my_distances)
 # ```
 # </details>
 #
-# `losses.pairwise_distances` is the version of `dplib`. Does it agree with the direct
-# way, and is its gradient what geometry says?
+# `losses.pairwise_distances` is `dplib`'s version. Does it agree with the direct way,
+# and is its gradient the one that geometry predicts?
 
 # %% tags=["nbval-check-output"]
 fm = points.clone().requires_grad_()
@@ -225,12 +230,12 @@ pd.DataFrame(distances.detach().numpy()).round(1)
 # The gradient of a distance is a unit vector along the line between the two points,
 # however long that line is. We will need this in section 8.
 #
-# ## 4 · Who is what to whom: masks
+# ## 4 · Masks of positives and negatives
 #
 # Which entries of the matrix belong to positives and which to negatives? Two Boolean
-# matrices say so, with a row for each anchor. With the labels $(7, 7, 3)$ pictures 0
-# and 1 are each other's positives, and picture 2 has none. The negatives of pictures 0
-# and 1 are picture 2 alone; those of picture 2 are pictures 0 and 1. No picture is a
+# matrices answer this, with a row for each anchor. With the labels $(7, 7, 3)$ pictures
+# 0 and 1 are each other's positives, and picture 2 has none. The negatives of pictures
+# 0 and 1 are picture 2 alone; those of picture 2 are pictures 0 and 1. No picture is a
 # positive or a negative of itself.
 #
 # ### Exercise 4.2 · both masks (difficulty 1, 5 minutes)
@@ -422,10 +427,11 @@ plots.show(
 # %% [markdown]
 # ## 6 · Watch it train
 #
-# We now leave the net away. Each of 36 pictures (6 pids with 6 pictures each) has two
-# coordinates of its own, and the loss moves them. Such a set of points, one for each
-# picture, is called an **embedding**. One tick is one step on one PK batch. The lines
-# are the active triplets: solid to the positive, dotted to the negative.
+# We now do without a net. Each of 36 pictures (6 pids with 6 pictures each) has two
+# coordinates of its own, and gradient steps on the loss move them. Such a set of
+# points, one for each picture, is called an **embedding**. One tick is one step on one
+# PK batch. The lines are the active triplets: solid to the positive, dotted to the
+# negative.
 #
 # Press play. Then press Reset and try:
 #
@@ -434,6 +440,12 @@ plots.show(
 #   *second* line of text, equation 1 over all points.
 # - **P** = 2: what happens to pids that seldom meet in a batch?
 # - **margin** 2: where do the groups end?
+#
+# <details><summary>What you should see</summary>`hard` separates all pids first. With
+# P = 2 a pid meets only one other in each batch, so that two pids can stay mixed for a
+# long time; from some starts even 150 steps are too few. With a margin of 2 the groups
+# end farther apart, but they are not tighter: once all triplets satisfy the margin,
+# there is no gradient left.</details>
 
 # %%
 from dplib.lessons.batch_hard_triplet import widgets
@@ -472,9 +484,9 @@ assert set(left["hard"]) == {"0%"} and "0%" not in left["all"] + left["random"]
 pd.DataFrame(left, index=[f"start {seed}" for seed in range(5)]).T
 
 # %% [markdown]
-# Easy triplets satisfy the margin long before the hard ones do, so that a batch of
-# random triplets soon has nothing more to teach. That is the case for mining. Section 9
-# tries it on pictures.
+# Easy triplets satisfy the margin long before the hard ones do, so that random triplets
+# soon contribute no gradient. That is the argument for mining. Section 9 tests it on
+# pictures.
 #
 # ## 7 · The share of active triplets
 #
@@ -490,7 +502,9 @@ pd.DataFrame(left, index=[f"start {seed}" for seed in range(5)]).T
 #
 # ### Exercise 4.4 · the share of active triplets (difficulty 3, 10 minutes)
 #
-# Give back which share of *all* valid triplets in the batch is active.
+# Give back the share of *all* valid triplets in the batch that are active. A triplet is
+# valid if its second picture is a positive and its third a negative of the first, and
+# it is active if its loss is above 0.
 
 
 # %% tags=["exercise:4.4", "nbval-check-output"]
@@ -600,10 +614,11 @@ reveal("4.p2", dead.loss.item())
 print(f"active {dead.active:.0%}, largest gradient {alike.grad.abs().max():.0f}")
 
 # %% [markdown]
-# The loss is exactly the margin, every triplet is active, and there is no gradient that
-# could lead away. Can a training end there? We train on drawn people, with a net so
-# small that a step takes milliseconds. Its input is not the picture but its colour
-# histogram; its output has `dim` numbers. We take 300 pids of the training half.
+# The loss is exactly the margin, every triplet is active, and the gradient is 0, so
+# that no step leads away from this point. Can a training end there? We train on drawn
+# people, with a net so small that a step takes milliseconds. Its input is not the
+# picture but its colour histogram; its output has `dim` numbers. We take 300 pids of
+# the training half.
 
 # %%
 chosen = sorted(data.labels)[:300]
@@ -697,13 +712,13 @@ assert all(np.mean(run) > 0.7 for run in last["batch-all"])
 pd.DataFrame({name: ends(runs) for name, runs in tight.items()}).T
 
 # %% [markdown]
-# The table has the mean over the seeds and, in brackets, the lowest and the highest.
-# The spread is the standard deviation of a coordinate over all pictures. The runs with
-# batch-hard looked fine: the loss fell and levelled off. In fact the embedding shrank
-# to a dot. *A loss that settles at the margin with all triplets active is a collapse,
-# not a plateau.* Here it ends slightly above the margin. With all triplets active the
-# loss is the margin plus the mean of $\max D(a, p) - \min D(a, n)$, and the dot still
-# has a size, within which the farthest positive lies beyond the nearest negative.
+# The table has the mean over the seeds and, in brackets, the lowest and the highest
+# value. The spread is the standard deviation of a coordinate over all pictures. By
+# their loss alone, the runs with batch-hard look fine: it falls and levels off. In fact
+# the embedding shrinks almost to a point. *A loss that settles at the margin while all
+# triplets are active is a collapse, not a plateau.* Here it ends slightly above the
+# margin. With all triplets active the loss is the margin plus the mean of
+# $\max D(a, p) - \min D(a, n)$, and this mean is not yet quite 0.
 #
 # ### Exercise 4.5 · break it, and explain (difficulty 3, 10 minutes)
 #
@@ -721,10 +736,10 @@ for seed in SEEDS:
 Markdown(f"Share of such anchors with three seeds: {', '.join(shares)}.")
 
 # %% [markdown]
-# Here are the six points of section 1 with the pids dealt out just as badly, and
-# smaller copies of the same picture, each scaled by a factor $s$. Call `scaled` again
-# with scales and a margin of your own. How does the loss depend on $s$? Which of its
-# terms does the margin change?
+# Here are the six points of section 1 with the pids assigned just as badly, and smaller
+# copies of the same arrangement, each scaled by a factor $s$. Call `scaled` again with
+# scales and a margin of your own. Before you go on, write the loss as a formula in $s$
+# and $m$: how does it depend on $s$, and which of its terms does the margin change?
 
 
 # %% tags=["nbval-check-output"]
@@ -795,11 +810,11 @@ Markdown(
 )
 
 # %% [markdown]
-# ## 9 · Run the numbers: who is active?
+# ## 9 · How many triplets stay active?
 #
-# With 64 numbers for each picture there is room. After 600 steps of batch-hard, what
-# percentage of its 32 triplets in a batch will still be active (mean over the last 100
-# steps and three seeds)?
+# With 64 numbers for each picture there is enough room to keep the people apart. After
+# 600 steps of batch-hard, what percentage of its 32 triplets in a batch will still be
+# active (mean over the last 100 steps and three seeds)?
 
 # %% tags=["nbval-check-output"]
 predict("4.p3", ...)
@@ -827,8 +842,8 @@ plots.show(
 )
 
 # %% [markdown]
-# The hardest triplets are one side. Beside them, look at *all* 2,688 triplets of a
-# batch of 32, over 20 batches of new seeds:
+# So far we have followed the hardest triplets only. Now compare them with *all* 2,688
+# triplets of a batch of 32, over 20 batches drawn with new seeds:
 
 # %%
 rows = {}
@@ -846,14 +861,15 @@ for name, runs in wide.items():
 pd.DataFrame(rows).T.rename_axis("active triplets")
 
 # %% [markdown]
-# (The first column is not that of 4.p3, because here the nets are those of the end.)
-# Nearly all triplets satisfy the margin, whatever the loss. A mean over thousands of
-# zeros is a small number, and so the value of batch-all's own loss says little about
-# how far the net is. The share of active *hardest* triplets says more. It is the gauge
-# to watch in training, and lesson 0 plots it.
+# (The first column need not equal the result of 4.p3, which is a mean over the last 100
+# steps; here the nets are those after the last step.) Nearly all triplets satisfy the
+# margin, whatever the loss. Since batch-all's own loss is a mean over thousands of
+# terms, most of them 0, its value is small and says little about how much is left to
+# learn. The share of active *hardest* triplets says more. Watch this share during
+# training; lesson 0 plots it.
 #
-# Did the metric learn anything that holds for *other people*? We rank ToyMarket's test
-# half, first by the raw histograms and then by what the small nets make of them:
+# Do the learned distances also help with *other people*? We rank ToyMarket's test half,
+# first by the raw histograms and then by the outputs of the small nets:
 
 # %%
 raw = {
@@ -901,10 +917,12 @@ table
 
 # %% [markdown]
 # Differences are in points, with 95 % intervals that allow for other people and for
-# other seeds. No convolution and no classification took part. Distances alone have made
-# a poor descriptor several times better, on people it has never seen. Where the
-# interval in the last column contains 0, three seeds do not tell a variant from
-# batch-hard; where it excludes 0, they do, for this input and this length of training.
+# other seeds. Although no convolution and no classification took part, training the
+# distances alone has made a poor descriptor several times better, on people whom the
+# net has never seen. Where the interval in the last column contains 0, three seeds do
+# not distinguish a variant from batch-hard; where it excludes 0, they do, for this
+# input and this length of training. (An end that is printed as 0.0 lies too close to 0
+# to build a conclusion on.)
 
 # %%
 assert all(gain(found, baseline).low > 0 for found in tested.values())
@@ -935,8 +953,10 @@ Markdown(
 
 # %% [markdown]
 # The pictures and the descriptors differ, so these two results cannot be compared. The
-# paper's own rows can: identification alone reaches 85.33 / 64.71, both losses together
-# 88.45 / 72.96. The two help each other; lesson 5 asks why.
+# rows of the paper's table 6 can be compared with each other. They are for nets without
+# BpI: identification alone reaches 85.33 / 64.71, the triplet loss alone the 81.29 /
+# 63.51 above, and both losses together 88.45 / 72.96. Each loss adds to the other;
+# lesson 5 asks why.
 #
 # **Read next:** lesson 5 trains the three losses together. Hermans, Beyer and Leibe,
 # *In Defense of the Triplet Loss for Person Re-Identification*, arXiv:1703.07737, is

@@ -81,7 +81,8 @@ plots.show(architecture.figure("training"), alt=architecture.alt("training"))
 # ### Exercise 5.1 · the sum (difficulty 1, 10 minutes)
 #
 # A model of `dplib` returns `Outputs`: the descriptors `fm` $[N, C]$ and, for each
-# classifier, its logits $[N, N_c]$. Give back $L$ as a tensor. Lesson 4's loss is
+# classifier, its logits $[N, N_c]$ over the $N_c$ people of the training set. Give back
+# $L$ as a tensor, so that it can be differentiated. Lesson 4's loss is
 # `losses.batch_hard_triplet(fm, labels, margin).loss`.
 
 
@@ -129,8 +130,9 @@ sampler = PKSampler(labels.tolist(), toy.p, toy.k, SEED)
 
 # %% [markdown]
 # One batch of $P = 8$ people with $K = 4$ pictures each goes through a net that has
-# learned nothing yet. From the feature map `fb` ($f_b$) on we compute by hand, to see
-# the three ways that lead away from it:
+# learned nothing yet. From the feature map `fb` ($f_b$) on we call each part of the net
+# ourselves, to see the three ways that lead away from it. (`outputs` are lesson 3's
+# $O_1, \dots, O_8$, what BpI computes for the eight rows.)
 
 # %% tags=["nbval-check-output"]
 first = torch.tensor(next(iter(sampler)))
@@ -319,8 +321,10 @@ plots.show(
 
 # %% [markdown]
 # On a logarithmic axis the decay is a straight line: each of its epochs multiplies the
-# rate by the same factor. The long constant part moves the weights to a good region. In
-# the decay the noise of the single batches moves them less and less, and they settle.
+# rate by the same factor. The usual argument for this form is that the long constant
+# part moves the weights to a good region, and that they settle in the decay, where the
+# noise of the single batches moves them less and less. (No cell here tests it: that
+# would take whole trainings with other schedules.)
 #
 # ## 4 · A step, with clipping
 #
@@ -475,8 +479,9 @@ pd.DataFrame(mine).iloc[[0, 5, 10, 14]].round(2).rename_axis("iteration")
 # %% [markdown]
 # Now `dplib.training.train` does the same, to the end, and we watch. It calls `watch`
 # after each epoch, when it has just saved the weights. Every other epoch `watch` loads
-# them and measures rank-1 on the validation people. While the cell runs, the picture
-# grows.
+# them and measures rank-1 on the validation people. (`folder`, `rank1` and `live`,
+# which redraws the picture while the cell runs, are made in the cell that starts the
+# training.)
 
 
 # %%
@@ -619,6 +624,9 @@ Markdown(
 # their direction, and still each asks mostly for something that the others do not. That
 # is what one hopes of an additional loss. In table 6 of the paper (no BpI; rank-1 on
 # Market-1501) BgI alone has 85.33, BtR alone 81.29, and both together 88.45.
+#
+# This is a good place for a break. The sections below, with exercises 5.5 and 5.6, can
+# be a second sitting.
 
 # %% [markdown]
 # ## 7 · What is clipping for?
@@ -649,7 +657,7 @@ Markdown(
 # The limit does not help here, because it is there for accidents. We plant one: in
 # iteration 15 the loss is multiplied by 1000, as a damaged picture or an overflow might
 # do. The run is made once with the limit of 50 and once without it. What do you expect
-# of the 25 iterations that follow?
+# of the iterations that follow?
 
 # %%
 free = replace(toy, clip_norm=None)
@@ -695,11 +703,11 @@ pd.Series(rows, name="Adam divides by").rename_axis("after t gradients").to_fram
 # %% [markdown]
 # (The factor $1 - 0.999^t$ makes up for the start of $v$ at 0.) The step of the
 # accident itself is no longer than others, because $m$ and $\sqrt{v}$ grow together.
-# But then $m$, with $\beta_1 = 0.9$, consists of little else than the accident: for
-# some ten iterations all weights go on in the direction of one single batch, and the
-# loss *rises*. When $m$ has forgotten the accident, $\sqrt{v}$ has not. At iteration 40
-# a gradient of the usual size is divided by 158, and at iteration 1000 still by 24, so
-# that the weights hardly move.
+# But then $m$, with $\beta_1 = 0.9$, consists of little else than the accident. In the
+# iterations that follow all weights go on in the direction of one single batch, by
+# smaller and smaller steps, and the loss *rises*. $\sqrt{v}$ forgets the accident far
+# more slowly than $m$ does. At iteration 40 a gradient of the usual size is divided by
+# 158, and at iteration 1000 still by 24, so that the weights hardly move.
 #
 # With the limit, the accident enters as a gradient that is hardly longer than others:
 
@@ -787,10 +795,18 @@ plots.show(
 )
 
 # %% [markdown]
-# The loss of iteration 40 is still the same in both runs; then they part. Break the
-# memory in other ways: call `resume` with one part only, and compare the losses with
-# `theirs[40:60]`. Which part can be lost without harm, and which one cannot? How far
-# does the first step move a weight, in units of lr?
+# The loss of iteration 40 is still the same in both runs, and then they part. (The
+# thick lines part a little earlier, because each point is the mean of five iterations.)
+# Now break the memory in other ways. Which part can be lost without harm, and which one
+# cannot? Write down what you expect, and then let a new cell tell you, once for each
+# part:
+#
+# ```python
+# one = resume(forget=("exp_avg",))
+# [a["total"] - b["total"] for a, b in zip(one, theirs[40:60])]
+# ```
+#
+# The next cell measures how far the first step moves a weight, in units of lr:
 
 # %%
 rows = {}
@@ -826,11 +842,11 @@ check("5.5", answer)
 # ```python
 # answer = "c"
 # ```
-# Adam's step is lr · m / √v. In the very first step of a new Adam both come from one
-# gradient, so that m / √v is 1 or -1 for every weight. Later, a weight whose gradient
-# changes sign from batch to batch has an m that is small beside its √v, and it moves
-# little. A new Adam moves all weights by the full length, in directions that are mostly
-# noise.
+# Adam's step is $\mathrm{lr} \cdot m / \sqrt{v}$. In the very first step of a new Adam
+# both come from one gradient, so that $m / \sqrt{v}$ is 1 or -1 for every weight.
+# Later, a weight whose gradient changes sign from batch to batch has an $m$ that is
+# small beside its $\sqrt{v}$, and it moves little. A new Adam moves all weights by the
+# full length, in directions that are mostly noise.
 # </details>
 #
 # <details><summary>What each part is worth, with five seeds</summary>
@@ -936,7 +952,7 @@ plots.show(
 # ### Exercise 5.6 · over seeds (difficulty 1, 5 minutes)
 #
 # Give back the mean of the differences, changed minus baseline, and the number of seeds
-# whose difference has the sign of the mean.
+# whose difference has the sign of the mean. (A difference of exactly 0 has no sign.)
 
 
 # %% tags=["exercise:5.6", "nbval-check-output"]
@@ -989,7 +1005,8 @@ table.rename(columns={"ranking": "BtR", "part": "BpI", "global": "BgI"})
 # - Whether BpI lowers BgI's loss, or BgI that of BpI, these runs do not say: look at
 #   the size of the difference, and at how many seeds agree.
 # - On the validation people the mAP falls in all four settings, on average over the
-#   seeds. These are only 30 people.
+#   seeds. Only without BtR and without BpI do all five seeds agree, and five signs
+#   agree by mere chance in 1 of 16 cases ($2 \cdot 0.5^5$). Nor do 30 people say much.
 #
 # Five seeds of a short training tell what happens at first, on these 80 people. They do
 # not tell which weights are best in the end: that needs whole trainings, several seeds,
@@ -1032,10 +1049,10 @@ Markdown(
 
 # %% [markdown]
 # The authors' program departs from their paper in what its column shows: smaller P and
-# larger K, 30 epochs with the triplet loss alone, other layers, no clipping. Which of
-# the two gave the published 92.31 / 79.58 is not known. Beginning with the triplet loss
-# alone is a warm start for the two classifiers, which then find an $f_b$ that already
-# tells people apart.
+# larger K, 30 epochs with the triplet loss alone, other layers, no clipping. Whether
+# the paper's recipe or the program's gave the published rank-1 of 92.31 and mAP of
+# 79.58 is not known. To begin with the triplet loss alone may be meant as a warm start
+# for the two classifiers, which then find an $f_b$ that already tells people apart.
 #
 # **What the paper reports and what we ran**
 
@@ -1054,8 +1071,8 @@ Markdown(
 )
 
 # %% [markdown]
-# **Read next:** lesson 6, what the measures hide; lesson 3, section 7, for a branch
-# whose loss never leaves $\ln N_c$.
+# **Read next:** lesson 6, what rank-1 and mAP measure; lesson 3, section 7, for a
+# branch whose loss never leaves $\ln N_c$.
 # **The code:** `dplib/training.py`; `dplib/lessons/training/branchgrads.py` is sixty
 # lines.
 #

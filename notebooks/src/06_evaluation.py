@@ -75,7 +75,8 @@ plots.show(
 #
 # - for this query only, images of the query's own pid from the query's own camera.
 #   Finding them would prove nothing;
-# - for every query, boxes with pid −1, in which nobody can be judged.
+# - for every query, boxes with pid −1. They are cut too badly to be assigned to
+#   anybody.
 #
 # **Distractors** (pid 0) are passers-by. They count, and they are always wrong.
 #
@@ -93,8 +94,8 @@ plots.show(
 #   images have been seen and $j$ of them were right, so the precision is $j / r_j$. AP
 #   is the mean of these precisions. Since it changes only at a match, this rule is
 #   called AP *by steps*.
-# - **INP** (inverse negative penalty) depends on the *last* match. It is the share of
-#   useful work for somebody who must find all matches.
+# - **INP** (inverse negative penalty) depends on the *last* match. Somebody who must
+#   find all matches looks at $r_M$ images, and INP is the share of matches among them.
 # - **CMC** (cumulative matching characteristic) depends on the *first* match.
 #
 # Averaged over all queries, they give **mAP**, **mINP** and the **CMC curve**, whose
@@ -150,8 +151,9 @@ print("AP", round(tiny.map, 4), "and INP", tiny.minp, "agree")
 # %% [markdown]
 # ### Exercise 6.2 · the CMC curve (difficulty 2, 5 minutes)
 #
-# Now `right` has shape [Q, G]: one ranked list for each of Q queries. Return the CMC
-# curve, a tensor of shape [G] whose first value belongs to rank 1.
+# Now `right` has shape [Q, G]: one ranked list for each of Q queries, each with at
+# least one match. Return the CMC curve, a tensor of shape [G] whose first value belongs
+# to rank 1.
 #
 # *Example.* Three queries with four images each:
 #
@@ -504,9 +506,10 @@ display(
 )
 
 # %% [markdown]
-# Two results on the *same* people can be compared more sharply. Subtract the two values
-# of each query first, then bootstrap the **difference** over people. What makes a
-# person hard to find for both models then cancels out:
+# Two results on the *same* people can be compared with a narrower interval. Subtract
+# the two values of each query first, then bootstrap the **difference** over people.
+# What makes a person hard to find for both models then cancels out. (`totals[None]`
+# adds a dimension for seeds. Here there is one; lesson 7 has several.)
 
 
 # %%
@@ -569,6 +572,10 @@ torch.testing.assert_close(F.normalize((plain + mirrored) / 2), query.features)
 # The images were mirrored at random in training, so the net should treat both views
 # alike, but it does not do so exactly. Predict: how many points of **mAP** does the net
 # lose if each image is described without its mirror image?
+#
+# The next cells undo one choice at a time. Junk with pid −1 is counted as wrong by
+# giving it pid 0, that of a distractor. The own camera is counted by giving all queries
+# the camera 0, which no gallery image has.
 
 # %% tags=["nbval-check-output"]
 predict("6.p2", ...)
@@ -888,13 +895,14 @@ display(
 )
 
 # %% [markdown]
-# A match near the query brings along the images that resemble it, from far down the
-# list, so mINP gains most. For the first match the effect goes both ways: good
-# neighbours may bring it to the front, and a wrong neighbourhood may push it back.
-# Section 8 shows a query of each kind.
+# Of the three measures mINP gains most. A likely reason is that a match near the query
+# raises the images that resemble it, even from far down the list. For the first match
+# the effect goes both ways: good neighbours may move it to the front, and wrong ones
+# may push it back. Section 8 shows a query of each kind.
 #
 # **What it costs.** It needs the distances between all images, not only those from the
-# queries to the gallery: 19,281 × 19,281 on Market-1501. Dense code holds several such
+# queries to the gallery. On Market-1501 these are 3,368 queries and 15,913 images of
+# the gallery, which makes a matrix of 19,281 × 19,281. Dense code holds several such
 # matrices, of about 1.5 GB each in float32. The neighbour sets are sparse, and
 # `dplib.reranking` keeps only them.
 #
@@ -991,10 +999,11 @@ def ranks_in_words(i):
 
 
 # %% [markdown]
-# Choose a variant and a query, and tick *re-ranked*. Of the orders (by the AP of the
-# net `toy`), *re-ranking harms most* teaches most: what do the wrong images at the top
-# have in common? Without a kernel, look at the two figures below: the query whose AP
-# rises most with the net `toy`, and the one whose AP falls most.
+# Choose a variant and a query, and tick *re-ranked*. The queries can be ordered in
+# several ways (by the AP of the net `toy`). Begin with *re-ranking harms most*: what do
+# the wrong images at the top have in common? Without a kernel, look at the two figures
+# below, which show the query whose AP rises most with the net `toy`, and the one whose
+# AP falls most.
 
 # %%
 from dplib.lessons.evaluation import widgets
@@ -1021,6 +1030,10 @@ plots.show(
 )
 
 # %% [markdown]
+# In the second of these figures the wrong images wear what the query seems to wear. A
+# likely reason for the loss is that such look-alikes are also near one another, so that
+# their neighbour sets overlap, and re-ranking moves them ahead of the match together.
+#
 # ## 9 · What the paper reports and what we measured
 
 # %%
@@ -1033,8 +1046,8 @@ table
 
 # %% [markdown]
 # The paper's columns are from table 2 and the text of §4.3 (Market-1501, ResNet-50).
-# The others are from ToyMarket and the net `toy`, so that the two can only be compared
-# from row to row.
+# The others are from ToyMarket and the net `toy`. So compare how a result changes from
+# row to row, and not the paper's value with ours.
 
 # %%
 sure, unsure = [], []
@@ -1053,9 +1066,9 @@ display(
 # %% [markdown]
 # In the paper the multiple query adds 2.17 points of rank-1 and 5.51 of mAP, and
 # re-ranking adds 11.26 points of mAP. What re-ranking does to rank-1 is not reported.
-# The paper does not say either which rule of AP it uses, whether it averages mirror
-# images, and whether it normalises; the authors' program uses steps and does both. And
-# where the paper counts 19,732 test images, 15,913 are ranked (lesson 1).
+# Nor does the paper say which rule of AP it uses, whether it averages mirror images, or
+# whether it normalises. The authors' program uses steps and does both. And where the
+# paper counts 19,732 test images, 15,913 are ranked (lesson 1).
 #
 # **Read next:** lesson 7 compares the variants of the net, with intervals over people
 # and seeds.
@@ -1082,8 +1095,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Since $j / r_j \ge (j - 1) / (r_j - 1)$ for $r_j > 1$, AP by trapezoids is never the
-# larger one:
+# Since $j \le r_j$, we have $j / r_j \ge (j - 1) / (r_j - 1)$ for $r_j > 1$. So AP by
+# trapezoids is never the larger one:
 
 # %% tags=["nbval-check-output"]
 below = (result.ap < result.per_query("map_trapezoid")).sum()
@@ -1091,9 +1104,17 @@ print("queries with less AP by steps than by trapezoids:", below.item())
 
 # %% [markdown]
 # **The whole of re-ranking**, for one query and its 29 nearest images. The squared
-# distances are divided by the maximum of each row. Each image becomes a row of weights
-# over all images, the larger the nearer, which are 0 outside its extended set; rows are
-# then averaged over the $k_2$ nearest.
+# distances are divided by the maximum of each row. Each image $i$ becomes a row of
+# weights $w_i$ over all images. A weight is the larger the nearer that image is, it is
+# 0 outside the extended set of $i$, and each row adds up to 1. The sets of the members
+# are made with half the $k_1$. Rows are then averaged over the $k_2$ nearest images.
+# The Jaccard distance of two sets is 1 minus their intersection over their union. With
+# weights in place of membership it is
+#
+# $$1 - \frac{\sum_n \min(w_{in}, w_{jn})}{\sum_n \max(w_{in}, w_{jn})}, \qquad
+# \sum_n \max(w_{in}, w_{jn}) = 2 - \sum_n \min(w_{in}, w_{jn}),$$
+#
+# because the minimum and the maximum add up to $w_{in} + w_{jn}$.
 
 # %%
 one = Descriptors(*(x[example : example + 1] for x in query))

@@ -59,7 +59,7 @@ def shares(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     Example:
         >>> person = torch.tensor([[[3.0, 1.0]], [[0.0, 0.0]]])  # [C = 2, H = 1, W = 2]
         >>> shares(person, person)[0]  # they sum to 1
-        tensor([[0.7500, 0.2500]])
+        tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
     pairs = agreement(first, second)
     return pairs.sum((2, 3)), pairs.sum((0, 1))

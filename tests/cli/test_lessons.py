@@ -108,7 +108,7 @@ def test_find_lesson_error_before_anything_is_built(
 def test_progress_reads_the_readers_copies(tmp_path: Path) -> None:
     run("lessons", tmp_path, "0")
     said = run("progress", tmp_path)
-    assert "00_quickstart: 0 of 3 exercises right, 0 of 2 predictions made" in said
+    assert "00_quickstart: 0 of 5 exercises right, 0 of 3 predictions made" in said
     assert "· 0.2   average precision" in said
 
 

@@ -57,13 +57,15 @@ def test_gradcam_of_a_pair_is_that_of_the_equations() -> None:
 
 @pytest.mark.parametrize("method", cams.METHODS)
 def test_another_network_and_every_method(method: str) -> None:
-    other = resnet18(weights=None)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        other = resnet18(weights=None)
     net = nets.adapt(other, ["layer2", "layer4"], heads={"class": other})
     target = cams.class_score(net, "class", [3, 5, 7])
     got = cams.cam(net, IMAGES, target, stage="layer2", method=method)
     assert got.shape == (3, 64, 32)
     assert bool(got.isfinite().all()) and float(got.amin()) >= 0
-    assert float(got.amax()) <= 1 and float(got.amax((1, 2)).min()) > 0.99
+    assert 0.99 < float(got.amax()) <= 1  # an image may have nothing that helps
 
 
 def test_frozen_weights_make_no_difference() -> None:

@@ -90,6 +90,21 @@ WRONG = {
     "1.5": [
         # the people in their own order
         _with(_LOOP, "shuffle(sorted(set(labels)))", "sorted(set(labels))"),
+        # neither people nor images shuffled
+        _with(
+            _with(_LOOP, "shuffle(sorted(set(labels)))", "sorted(set(labels))"),
+            "drawn += shuffle(images)",
+            "drawn += images",
+        ),
+        # the people in the order in which they appear
+        _with(_LOOP, "sorted(set(labels))", "list(dict.fromkeys(labels))"),
+        # a short person filled up with its first image
+        _with(
+            _LOOP,
+            "            while len(drawn) < k:\n                drawn += shuffle(images)\n",
+            "            drawn = shuffle(images)\n"
+            "            while len(drawn) < k:\n                drawn.append(drawn[0])\n",
+        ),
         # the images in their own order
         _with(_LOOP, "drawn += shuffle(images)", "drawn += images"),
         # a smaller batch at the end

@@ -107,9 +107,8 @@ def _check_pk_batches(answer: Callable[..., Any]) -> str | None:
             "the images of a person are not shuffled: some would never be used": (
                 but(images=_unchanged)
             ),
-            "nothing is shuffled: call shuffle on the people and on the images of each": (
-                but(people=_unchanged, images=_unchanged)
-            ),
+            "nothing is shuffled: call shuffle on the people and on each one's "
+            "images": (but(people=_unchanged, images=_unchanged)),
             "these are the people in the order in which they appear; shuffle the "
             "ascending list": but(distinct=_appearing),
             "the people left over at the end, fewer than P, must not make a batch": (

@@ -247,6 +247,7 @@ def _number(value: Any) -> str:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return str(value)
-    if 9999.5 <= abs(value) < 1e15:
+    size: Any = abs(value)
+    if 9999.5 <= size < 1e15:
         return f"{value:,.0f}"
     return str(value) if isinstance(value, numbers.Integral) else f"{value:.4g}"

@@ -277,8 +277,9 @@ def _check_crop_box(answer: Callable[..., Any]) -> str | None:
             ),
             "round height and width first, and then test whether the box fits": (
                 sized(
-                    lambda h, w, t: tuple(
-                        map(round, _fitting(h, w, _sizes(h, w, t, float))[0])
+                    lambda h, w, t: next(
+                        (round(tall), round(wide))
+                        for tall, wide in _fitting(h, w, _sizes(h, w, t, float))
                     )
                 )
             ),

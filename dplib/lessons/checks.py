@@ -22,6 +22,7 @@ import functools
 import importlib
 import linecache
 import math
+import numbers
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
@@ -193,14 +194,16 @@ def reveal(id: str, measured: Any, *, within: float = 0.0, unit: str = "") -> No
     A number counts as well predicted if it is at most `within` away from the result.
     Other values are compared as text, whatever their case. If the reader has made no
     guess, only the result is printed.
+
+    `unit` stands behind the numbers and ends in "s" if it has a plural ("rows"). A unit
+    in brackets, "(pixel row)", is what the numbers count off: pixel row 48.
     """
-    unit = f" {unit}" if unit else ""
     said = _guesses.get(id)
-    came = f"it is {_number(measured)}{unit}"
+    came = f"it is {_in(unit, measured)}"
     if said is None:
         print(f"{id}  You made no prediction; {came}.")
         return
-    start = f"{id}  You said {_number(said)}{unit}; {came}"
+    start = f"{id}  You said {_in(unit, said)}; {came}"
     try:
         difference = float(said) - float(measured)
     except (TypeError, ValueError):
@@ -213,14 +216,38 @@ def reveal(id: str, measured: Any, *, within: float = 0.0, unit: str = "") -> No
         print(f"{start}: well predicted.")
     else:
         how = "high" if difference > 0 else "low"
-        print(f"{start}: too {how}, by {_number(abs(difference))}{unit}. Why?")
+        step = _step(unit)
+        print(f"{start}: too {how}, by {_in(step, abs(difference))}. Why?")
         if unit and abs(float(said)) >= 1000 * abs(float(measured)) > 0:
-            print(f"      (A thousand times too high or more: it is asked in{unit}.)")
-        if unit == " %" and 0 < float(said) < 1 <= float(measured):
+            asked = step if unit != "%" else unit
+            print(f"      (A thousand times too high or more: it is asked in {asked}.)")
+        if unit == "%" and 0 < float(said) < 1 <= float(measured):
             print("      (A share? It is asked in %.)")
+
+
+def _in(unit: str, value: Any) -> str:
+    """`value` with its unit: "12.5 %", "1 row", "3 rows", "pixel row 48"."""
+    number = _number(value)
+    if unit.startswith("("):
+        return f"{unit.strip('()')} {number}"
+    if number in ("1", "-1"):
+        unit = unit.removesuffix("s")
+    return f"{number} {unit}".rstrip()
+
+
+def _step(unit: str) -> str:
+    """The unit of a difference: of shares in percent, it is percentage points."""
+    if unit.startswith("("):
+        return f"{unit.strip('()')}s"
+    return "points" if unit == "%" else unit
 
 
 def _number(value: Any) -> str:
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         value = value.item()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return str(value)
+    size: Any = abs(value)
+    if 9999.5 <= size < 1e15:
+        return f"{value:,.0f}"
+    return str(value) if isinstance(value, numbers.Integral) else f"{value:.4g}"

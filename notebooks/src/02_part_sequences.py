@@ -499,9 +499,9 @@ sharper = "every trained net has" if lowest > highest else "not every trained ne
 offsets = [m[2] for v in measured.values() for m in v]
 words = f"""Random weights already place row $t$ at about its part, so this is due to
 the architecture. After training, {sharper} more energy in the stripes than each of the
-untrained ones ({lowest:.0f} % or more against {highest:.0f} % or less). The centres lie
-{-max(offsets):.1f} to {-min(offsets):.1f} pixel rows *above* the middle of the stripe.
-Stride and padding explain 7.5 of them."""
+untrained ones ({lowest:.0f} % or more against {highest:.0f} % or less). In
+rows 3 to 6 the centres lie {-max(offsets):.1f} to {-min(offsets):.1f} pixel rows
+*above* the middle of the stripe. Stride and padding alone would give 7.5."""
 display(Markdown(words))
 
 # %% [markdown]

@@ -88,8 +88,10 @@ def test_ids_are_those_of_the_lesson() -> None:
 @pytest.mark.parametrize(
     ("guess", "measured", "words"),
     [
-        (50, 72.0, "You said 50 %; it is 72 %: too low, by 22 %. Why?"),
-        (90, 72.0, "too high, by 18 %"),
+        (50, 72.0, "You said 50 %; it is 72 %: too low, by 22 points. Why?"),
+        (90, 76.5, "You said 90 %; it is 76.5 %: too high, by 13.5 points. Why?"),
+        (68, 72.5, "too low, by 4.5 points"),
+        (72000, 72.4, "You said 72,000 %; it is 72.4 %: too high, by 71,928 points"),
         (72000, 72.0, "it is asked in %.)"),
         (0.7, 72.0, "(A share? It is asked in %.)"),
         (70, torch.tensor(72.0), "well predicted"),
@@ -104,6 +106,43 @@ def test_predictions(
     checks.predict("99.p1", guess)
     assert "Noted" in capsys.readouterr().out
     checks.reveal("99.p1", measured, within=3, unit="%")
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("guess", "measured", "unit", "words"),
+    [
+        (1, 3, "rows", "You said 1 row; it is 3 rows: too low, by 2 rows. Why?"),
+        (4, 3.0, "pixel rows", "it is 3 pixel rows: too high, by 1 pixel row. Why?"),
+        (1.5, 2.5, "points", "You said 1.5 points; it is 2.5 points: too low, by 1 po"),
+        (-1, 2, "points", "You said -1 point; it is 2 points: too low, by 3 points"),
+        (55.5, 48.0, "(pixel row)", "You said pixel row 55.5; it is pixel row 48: too"),
+        (55.5, 48.0, "(pixel row)", "too high, by 7.5 pixel rows. Why?"),
+        (47, 48.0, "(pixel row)", "too low, by 1 pixel row. Why?"),
+        (48000, 48.0, "(pixel row)", "it is asked in pixel rows.)"),
+        (
+            0.5,
+            2.0,
+            "million",
+            "You said 0.5 million; it is 2 million: too low, by 1.5 ",
+        ),
+        (1, 13116, "", "You said 1; it is 13,116: too low, by 13,115. Why?"),
+        (torch.tensor(13115.0), 1, "", "You said 13,115; it is 1: too high, by 13,114"),
+        (9999.7, 1234.0, "", "You said 10,000; it is 1234: too high, by 8766. Why?"),
+        (True, False, "", "You said True; it is False"),
+        (1e20, 1.0, "", "You said 1e+20; it is 1"),
+    ],
+)
+def test_units_and_large_numbers_are_in_plain_english(
+    capsys: pytest.CaptureFixture[str],
+    guess: Any,
+    measured: Any,
+    unit: str,
+    words: str,
+) -> None:
+    checks.predict("99.p1", guess)
+    capsys.readouterr()
+    checks.reveal("99.p1", measured, unit=unit)
     assert words in capsys.readouterr().out
 
 

@@ -64,6 +64,9 @@ WRONG = {
         "def counts(qp, qc, p, c):\n"
         "    own = (p[:, None] == qp) & (c[:, None] == qc)\n"
         "    return ~(own | (p == -1)[:, None])",
+        # the right images alone
+        "def counts(qp, qc, p, c):\n"
+        "    return (qp[:, None] == p) & (qc[:, None] != c) & (p != -1)",
         # True for what does not count
         "def counts(qp, qc, p, c):\n"
         "    return (p == -1) | ((qp[:, None] == p) & (qc[:, None] == c))",
@@ -83,6 +86,18 @@ WRONG = {
         _with(_CROP, "crop_box(h, w, tries, u, v)", "crop_box(h, w, tries, v, u)"),
         # does not ask whether the box fits
         _with(_CROP, "if tall <= h and wide <= w:", "if True:"),
+        # the place rounded, among one position less
+        _with(
+            _CROP,
+            "int(u * (h - height + 1)), int(v * (w - width + 1))",
+            "round(u * (h - height)), round(v * (w - width))",
+        ),
+        # asks whether the box fits before it is rounded
+        _with(
+            _with(_CROP, "round((a * r", "((a * r"),
+            ", round((a * h * w / r) ** 0.5)",
+            ", ((a * h * w / r) ** 0.5)",
+        ).replace("= tall, wide", "= round(tall), round(wide)"),
         # sizes rounded down
         _with(_CROP, "round(", "int("),
     ],
@@ -90,6 +105,20 @@ WRONG = {
     "1.5": [
         # the people in their own order
         _with(_LOOP, "shuffle(sorted(set(labels)))", "sorted(set(labels))"),
+        # neither people nor images shuffled
+        _with(
+            _with(_LOOP, "shuffle(sorted(set(labels)))", "sorted(set(labels))"),
+            "drawn += shuffle(images)",
+            "drawn += images",
+        ),
+        # the people in the order in which they appear
+        _with(_LOOP, "sorted(set(labels))", "list(dict.fromkeys(labels))"),
+        # a short person filled up with its first image
+        _with(
+            _LOOP,
+            "while len(drawn) < k:\n                drawn += shuffle(images)",
+            "drawn = shuffle(images)\n            drawn += [drawn[0]] * k",
+        ),
         # the images in their own order
         _with(_LOOP, "drawn += shuffle(images)", "drawn += images"),
         # a smaller batch at the end
@@ -109,6 +138,17 @@ WRONG = {
         # every camera counts once
         "def explained(v, c):\n"
         "    return np.var([v[c == x].mean() for x in np.unique(c)]) / v.var()",
+        # N - 1 in one of the two variances
+        "def explained(v, c):\n"
+        "    means = np.array([v[c == x].mean() for x in c])\n"
+        "    return means.var() / v.var(ddof=1)",
+        # the variances within the cameras
+        "def explained(v, c):\n"
+        "    return np.mean([v[c == x].var() for x in np.unique(c)]) / v.var()",
+        # all cameras count alike within
+        "def explained(v, c):\n"
+        "    within = np.mean([v[c == x].var() for x in np.unique(c)])\n"
+        "    return 1 - within / v.var()",
         # standard deviations
         "def explained(v, c):\n"
         "    return np.std([v[c == x].mean() for x in c]) / v.std()",

@@ -32,6 +32,22 @@ WRONG = {
         "        size += (k - 1) * jump\n"
         "        jump = s\n"
         "    return top, size, jump",
+        # the layer's own stride in place of the jump
+        "def receptive_field(layers):\n"
+        "    top, size, jump = 0, 1, 1\n"
+        "    for k, s, p in layers:\n"
+        "        top -= p * s\n"
+        "        size += (k - 1) * s\n"
+        "        jump *= s\n"
+        "    return top, size, jump",
+        # the same in the size alone
+        "def receptive_field(layers):\n"
+        "    top, size, jump = 0, 1, 1\n"
+        "    for k, s, p in layers:\n"
+        "        top -= p * jump\n"
+        "        size += (k - 1) * s\n"
+        "        jump *= s\n"
+        "    return top, size, jump",
         # no strides
         "def receptive_field(layers):\n"
         "    return (-sum(p for k, s, p in layers),\n"
@@ -113,6 +129,14 @@ WRONG = {
         "    if k >= 0:\n"
         "        return a[:, :-k], b[:, k:]\n"
         "    return a[:, -k:], b[:, :k]",
+        # up is taken for down
+        "def corresponding(a, b, k):\n"
+        "    k, rows = abs(k), a.shape[1]\n"
+        "    return a[:, : rows - k], b[:, k:]",
+        # both ends of both
+        "def corresponding(a, b, k):\n"
+        "    k, rows = abs(k), a.shape[1]\n"
+        "    return a[:, k : rows - k], b[:, k : rows - k]",
         # moves down alone
         "def corresponding(a, b, k):\n    return a[:, : a.shape[1] - k], b[:, k:]",
         # the same rows of both

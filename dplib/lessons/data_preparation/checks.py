@@ -155,6 +155,9 @@ def _check_counts(answer: Callable[..., Any]) -> str | None:
             "the table is turned: one row for each query, one column for each image": (
                 lambda *x: _counts(*x).T
             ),
+            "this is the mask of the right images; wrong answers count, too": (
+                lambda *x: _counts(*x) & pid(*x)
+            ),
             "junk (pid -1) still counts, and the mask is inverted": (
                 lambda *x: pid(*x) & cam(*x)
             ),
@@ -192,6 +195,11 @@ _CROPS: dict[str, tuple[Any, ...]] = {
     "a box as large as the image": (100, 50, [(1.0, 2.0), (0.64, 2.0)], 0.9, 0.3),
     "a box as high as the image": (100, 50, [(0.8, 2.5), (0.64, 2.0)], 0.5, 0.5),
     "a box as wide as the image": (100, 50, [(0.8, 1.6), (0.64, 2.0)], 0.5, 0.5),
+    "a box that fits after it is rounded": (
+        *(100, 50, [(0.9, 2.2356), (0.64, 2.0)]),
+        *(0.5, 0.5),
+    ),
+    "a box near the bottom": (256, 128, [(0.7, 2.2)], 0.97, 0.03),
     "two boxes that fit": (256, 128, [(0.7, 2.2), (0.64, 2.0), (0.9, 2.1)], 0.3, 0.95),
     "no box that fits": (256, 128, [(0.95, 2.9), (0.8, 2.8)], 0.4, 0.8),
     "a box that is too wide, then one that fits": (
@@ -257,6 +265,22 @@ def _check_crop_box(answer: Callable[..., Any]) -> str | None:
                     round(u * (h - (s := _crop_box(h, w, t, u, v))[2] + 1)),
                     round(v * (w - s[3] + 1)),
                     *s[2:],
+                )
+            ),
+            "the + 1 is missing where the box is placed, and top and left must be "
+            "rounded down, not to the nearest number": (
+                lambda h, w, t, u, v: (
+                    round(u * (h - (s := _crop_box(h, w, t, u, v))[2])),
+                    round(v * (w - s[3])),
+                    *s[2:],
+                )
+            ),
+            "round height and width first, and then test whether the box fits": (
+                sized(
+                    lambda h, w, t: next(
+                        (round(tall), round(wide))
+                        for tall, wide in _fitting(h, w, _sizes(h, w, t, float))
+                    )
                 )
             ),
             "the order is (top, left, height, width); you gave (left, top, width, "
@@ -341,6 +365,22 @@ def _check_explained(answer: Callable[..., Any]) -> str | None:
             ),
             "that is the variance of the camera means; divide it by that of the "
             "values": lambda v, c: _explained(v, c) * v.var(),
+            "the variance of the values divides by N - 1 (ddof=1), that of the means "
+            "by N; use the same for both": (
+                lambda v, c: _explained(v, c) * v.var() / v.var(ddof=1)
+            ),
+            "the variance of the means divides by N - 1 (ddof=1), that of the values "
+            "by N; use the same for both": (
+                lambda v, c: _explained(v, c) * v.var(ddof=1) / v.var()
+            ),
+            "these are the variances within the cameras, which the camera does not "
+            "explain; take the variance of the cameras' means": (
+                lambda v, c: np.mean([x.var() for x in per_camera(v, c)]) / v.var()
+            ),
+            "you took the plain mean of the variances within the cameras; a camera "
+            "with more images must count more": (
+                lambda v, c: 1 - np.mean([x.var() for x in per_camera(v, c)]) / v.var()
+            ),
             "you divided the variance of the values by that of the means": (
                 lambda v, c: np.inf if _explained(v, c) == 0 else 1 / _explained(v, c)
             ),

@@ -28,6 +28,14 @@ def _unchanged(x: Iterable[int]) -> list[int]:
     return list(x)
 
 
+def _appearing(labels: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(labels))
+
+
+def _ascending(labels: Iterable[int]) -> list[int]:
+    return sorted(set(labels))
+
+
 def _drawn(images: list[int], k: int, shuffle: Shuffle) -> list[int]:
     found: list[int] = []
     while len(found) < k:
@@ -44,10 +52,11 @@ def _pk_batches(
     people: Shuffle | None = None,
     images: Shuffle | None = None,
     draw: Callable[..., list[int]] = _drawn,
+    distinct: Callable[[Iterable[int]], list[int]] = _ascending,
     rest: bool = False,
 ) -> _Batches:
     """The batches of an epoch, or what a mistake in one of its steps makes of them."""
-    order = (people or shuffle)(sorted(set(labels)))
+    order = (people or shuffle)(distinct(labels))
     found = []
     for start in range(0, len(order) - (0 if rest else p - 1), p):
         batch: list[int] = []
@@ -63,6 +72,7 @@ def _epochs() -> dict[str, tuple[Any, ...]]:
     mixed = [4, 30, 4, 8, 30, 15, 4, 8, 21, 21, 8, 4, 30, 15, 21, 8]
     even = [5, 6, 5, 6, 8, 8, 9, 9]
     lone = [3, 1, 1, 1, 2, 2, 2, 2]
+    pair = [1, 1, 2, 2, 2, 2, 2]
     return {
         "the example, with lists turned around": (example, 2, 3, _turned_around),
         "16 mixed images, P = 2, K = 3, with lists moved on by one": (
@@ -72,6 +82,7 @@ def _epochs() -> dict[str, tuple[Any, ...]]:
         "the same, with lists left as they are": (mixed, 2, 3, _unchanged),
         "four people, P = 4, K = 2": (even, 4, 2, _moved_on),
         "a person with one image, P = 3, K = 4": (lone, 3, 4, _turned_around),
+        "a person with two images, P = 2, K = 5": (pair, 2, 5, _turned_around),
         "one person in each batch, P = 1, K = 2": (example, 1, 2, _moved_on),
     }
 
@@ -96,6 +107,10 @@ def _check_pk_batches(answer: Callable[..., Any]) -> str | None:
             "the images of a person are not shuffled: some would never be used": (
                 but(images=_unchanged)
             ),
+            "nothing is shuffled: call shuffle on the people and on each one's "
+            "images": (but(people=_unchanged, images=_unchanged)),
+            "these are the people in the order in which they appear; shuffle the "
+            "ascending list": but(distinct=_appearing),
             "the people left over at the end, fewer than P, must not make a batch": (
                 but(rest=True)
             ),
@@ -110,6 +125,14 @@ def _check_pk_batches(answer: Callable[..., Any]) -> str | None:
                 but(
                     draw=lambda own, k, shuffle: (
                         (s := shuffle(own)) + [s[-1]] * (k - len(s))
+                    )[:k]
+                )
+            ),
+            "a person with fewer than K images must give all of them again; you "
+            "filled up with the first of them": (
+                but(
+                    draw=lambda own, k, shuffle: (
+                        (s := shuffle(own)) + [s[0]] * (k - len(s))
                     )[:k]
                 )
             ),

@@ -100,7 +100,7 @@ def _walk(
     return top, size, jump
 
 
-@exercise("2.2", praise="For a ResNet-50: 427 pixels, in an image of 256.")
+@exercise("2.2", praise="It was also tried on the layers of a ResNet-50.")
 def _field(answer: Callable[[Layers], Any]) -> str | None:
     return blame(
         answer,
@@ -136,6 +136,16 @@ def _field(answer: Callable[[Layers], Any]) -> str | None:
             "you replaced the jump by the layer's stride; strides multiply, so that "
             "after two strides of 2 neighbours lie 4 pixels apart": (
                 lambda layers: _walk(layers, leap=lambda s, jump: s)
+            ),
+            "you multiplied by the layer's own stride; its inputs lie one jump apart, "
+            "which is the product of the strides before it": lambda layers: _walk(
+                layers,
+                grow=lambda k, s, jump: (k - 1) * s,
+                lift=lambda p, s, jump: p * s,
+            ),
+            "your top is right, but the size grows by (k - 1) times the layer's own "
+            "stride; multiply k - 1 by the jump": lambda layers: _walk(
+                layers, grow=lambda k, s, jump: (k - 1) * s
             ),
             "you added the strides up; the jump is their product": (
                 lambda layers: _walk(layers, leap=lambda s, jump: jump + s)
@@ -324,6 +334,16 @@ def _corresponding(answer: Callable[[Tensor, Tensor, int], Any]) -> str | None:
                 lambda a, b, k: (
                     a[max(0, -k) : len(a) - max(0, k)],
                     b[max(0, k) : len(b) - max(0, -k)],
+                )
+            ),
+            "a negative k moves the other way, up; you took its absolute value": (
+                lambda a, b, k: _overlap(a, b, abs(k))
+            ),
+            "you cut k rows off both ends of a and of b; each of them loses rows at "
+            "one end only": (
+                lambda a, b, k: (
+                    a[:, abs(k) : a.shape[1] - abs(k)],
+                    b[:, abs(k) : b.shape[1] - abs(k)],
                 )
             ),
             "it is right for a move down, but with a negative k (a move up) it takes "

@@ -789,7 +789,7 @@ def adam_step(m, v, t, g, lr, betas, eps):
 check("5.5", adam_step)
 
 # %% [markdown]
-# <details><summary>Hint 1</summary>Four lines: the new <code>m</code>, the new
+# <details><summary>Hint 1</summary>Three steps: the new <code>m</code>, the new
 # <code>v</code>, and for the last result each of them divided by its factor, which has
 # the exponent <code>t + 1</code>.</details>
 # <details><summary>Hint 2</summary>Give the corrected means names of their own: the

@@ -146,6 +146,10 @@ WRONG = {
         # the clipped length
         f"{_HEAD}{_BACK}{_SCALE}{_RATE}{_MOVE}"
         "    return torch.cat([g.flatten() for g in gradients]).norm()",
+        # the weight without a gradient
+        f"{_HEAD}{_BACK}{_SCALE}{_RATE}{_MOVE}    return norm".replace(
+            " if w.grad is not None", ""
+        ),
         # no step
         f"{_HEAD}{_BACK}{_SCALE}{_RATE}    return norm",
     ],

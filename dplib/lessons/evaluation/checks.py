@@ -81,8 +81,9 @@ def _reciprocal(answer: Callable[..., Any]) -> str | None:
         """Any order is right, and so is a set."""
         found = answer(order, i, k)
         found = numbers(sorted(found) if isinstance(found, set) else found)
-        flat = isinstance(found, np.ndarray) and found.ndim == 1
-        return np.sort(found) if flat else found
+        if isinstance(found, np.ndarray) and found.ndim == 1:
+            return np.sort(found)
+        return found
 
     return blame(
         in_order,

@@ -85,7 +85,15 @@ def _step(answer: Callable[..., Any]) -> str | None:
         return step_mistakes.trace(answer, limit)
 
     right, cases = step_mistakes.right_trace, step_mistakes.CASES
-    return blame(call, right, cases, step_mistakes.STEP)
+    try:
+        return blame(call, right, cases, step_mistakes.STEP)
+    except Exception as e:
+        if "NoneType" not in str(e):
+            raise
+        return (
+            "you calculate with None, which is the grad of a weight that the loss does "
+            f"not depend on: leave such weights out ({e})"
+        )
 
 
 @exercise("5.5", praise="Two running means, made up for their start, and a step.")

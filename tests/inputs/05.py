@@ -54,6 +54,18 @@ def _two_steps(answer: Any, seed: int, x: Tensor, lr: float, limit: float) -> An
     return found
 
 
+def _adam(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Memories of any age, and of a new Adam; eps large enough to be seen."""
+    shape = rng.integers(1, 4, rng.integers(1, 3))
+    t = int(rng.choice([0, 1, 2, 5, 30]))
+    m, g = torch.from_numpy(rng.normal(size=(2, *shape)))
+    v = torch.from_numpy(rng.uniform(0.1, 4, shape))
+    betas = float(rng.uniform(0.3, 0.95)), float(rng.uniform(0.3, 0.99))
+    if t == 0:
+        m, v = 0 * m, 0 * v
+    return m, v, t, g, float(rng.uniform(0.1, 1)), betas, float(rng.uniform(0.1, 1))
+
+
 def _seeds(rng: np.random.Generator) -> tuple[Any, ...]:
     """Differences of both signs, some of them 0, but not their mean."""
     n = int(rng.integers(1, 6))
@@ -67,6 +79,7 @@ INPUTS = {
     "5.2": _slopes,
     "5.3": _schedule,
     "5.4": _step,
+    "5.5": _adam,
     "5.6": _seeds,
 }
 RUN = {"5.2": _through_losses, "5.4": _two_steps}

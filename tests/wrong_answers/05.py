@@ -6,6 +6,7 @@ _THREE = (
     "    part = F.cross_entropy(out.part_logits, labels)\n"
     "    whole = F.cross_entropy(out.global_logits, labels)\n"
 )
+_WEIGHTED = "    a, b, c = lambdas\n    return a * ranking + b * part + c * whole"
 _GRADS = "    g = [torch.autograd.grad(x, fb, retain_graph=True)[0] for x in parts]\n"
 _HEAD = "def clipped_step(net, optimiser, loss, lr, limit):\n"
 _BACK = (
@@ -22,6 +23,15 @@ _DIFF = (
     "    pairs = zip(changed, baseline, strict=True)\n"
     "    differences = [c - b for c, b in pairs]\n"
     "    mean = sum(differences) / len(differences)\n"
+)
+_ADAM = "def adam_step(m, v, t, g, lr, betas, eps):\n"
+_MEANS = (
+    "    m = betas[0] * m + (1 - betas[0]) * g\n"
+    "    v = betas[1] * v + (1 - betas[1]) * g**2\n"
+)
+_MADE_UP = (
+    "    size = ((v / (1 - betas[1] ** (t + 1))).sqrt() + eps)\n"
+    "    return m, v, -lr * m / (1 - betas[0] ** (t + 1)) / size"
 )
 
 WRONG = {
@@ -50,6 +60,13 @@ WRONG = {
         # no gradient
         f"{_THREE}    a, b, c = lambdas\n"
         "    return (a * ranking + b * part + c * whole).detach()",
+        # a number
+        f"{_THREE}    a, b, c = lambdas\n"
+        "    return (a * ranking + b * part + c * whole).item()",
+        # the whole result of BtR in place of its loss
+        f"{_THREE}{_WEIGHTED}".replace(".loss", ""),
+        # sums over the pictures in the classifiers
+        f"{_THREE}{_WEIGHTED}".replace("labels)", "labels, reduction='sum')"),
     ],
     "5.2": [
         # not divided by the norms
@@ -93,6 +110,10 @@ WRONG = {
         "def rate(epoch, lr, start, epochs):\n"
         "    done = max(epoch - start, 0) / (epochs - start)\n"
         "    return lr * 0.1**done",
+        # another exponential
+        "def rate(epoch, lr, start, epochs):\n"
+        "    done = max(epoch - start, 0) / (epochs - start)\n"
+        "    return lr * np.exp(-3 * done)",
         # one step
         "def rate(epoch, lr, start, epochs):\n"
         "    return lr if epoch <= start else lr * 0.001",
@@ -125,10 +146,37 @@ WRONG = {
         # the clipped length
         f"{_HEAD}{_BACK}{_SCALE}{_RATE}{_MOVE}"
         "    return torch.cat([g.flatten() for g in gradients]).norm()",
+        # the weight without a gradient
+        f"{_HEAD}{_BACK}{_SCALE}{_RATE}{_MOVE}    return norm".replace(
+            " if w.grad is not None", ""
+        ),
         # no step
         f"{_HEAD}{_BACK}{_SCALE}{_RATE}    return norm",
     ],
-    "5.5": ['answer = "a"', 'answer = "b"', 'answer = "d"'],
+    "5.5": [
+        # no correction
+        f"{_ADAM}{_MEANS}    return m, v, -lr * m / (v.sqrt() + eps)",
+        # the correction of the step before
+        f"{_ADAM}{_MEANS}{_MADE_UP}".replace("t + 1", "t"),
+        # v without the square
+        f"{_ADAM}{_MEANS}{_MADE_UP}".replace("g**2", "g"),
+        # eps inside the root
+        f"{_ADAM}{_MEANS}{_MADE_UP}".replace(").sqrt() + eps)", ") + eps).sqrt()"),
+        # no eps
+        f"{_ADAM}{_MEANS}{_MADE_UP}".replace(" + eps", ""),
+        # no root
+        f"{_ADAM}{_MEANS}{_MADE_UP}".replace(".sqrt()", ""),
+        # the betas exchanged
+        f"{_ADAM}    betas = betas[::-1]\n{_MEANS}{_MADE_UP}",
+        # with the gradient
+        f"{_ADAM}{_MEANS}{_MADE_UP}".replace("-lr * m", "lr * m"),
+        # the corrected means are kept
+        f"{_ADAM}{_MEANS}    m = m / (1 - betas[0] ** (t + 1))\n"
+        "    v = v / (1 - betas[1] ** (t + 1))\n"
+        "    return m, v, -lr * m / (v.sqrt() + eps)",
+        # the change alone
+        f"{_ADAM}{_MEANS}{_MADE_UP}".replace("return m, v, ", "return "),
+    ],
     "5.6": [
         # the other way round
         f"{_DIFF}    return -mean, sum(d * mean > 0 for d in differences)",

@@ -53,6 +53,16 @@ WRONG = {
         "    ranks = right.nonzero().flatten() + 1\n"
         "    j = torch.arange(1, len(ranks) + 1)\n"
         "    return len(ranks) / ranks[-1], (j / ranks).mean()",
+        # in percent
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten() + 1\n"
+        "    j = torch.arange(1, len(ranks) + 1)\n"
+        "    return 100 * (j / ranks).mean(), 100 * len(ranks) / ranks[-1]",
+        # one of the two in percent
+        "def ap_and_inp(right):\n"
+        "    ranks = right.nonzero().flatten() + 1\n"
+        "    j = torch.arange(1, len(ranks) + 1)\n"
+        "    return (j / ranks).mean(), 100 * len(ranks) / ranks[-1]",
     ],
     "6.2": [
         # right at rank k alone
@@ -82,6 +92,10 @@ WRONG = {
         ),
         # the middle 90 %
         _INTERVAL.format(mean=_JOINED, of="means", at="[0.05, 0.95]"),
+        # the percentile of a share
+        _INTERVAL.format(mean=_JOINED, of="means", at=_BOTH).replace(
+            "np.quantile", "np.percentile"
+        ),
         # of the values, not of the means
         _INTERVAL.format(mean=_JOINED, of="values", at=_BOTH),
         # the smallest and the largest
@@ -118,5 +132,17 @@ WRONG = {
         "def reciprocal(order, i, k):\n"
         "    places = range(1, k + 1)\n"
         "    return [p for p in places if i in order[order[i, p], 1 : k + 1]]",
+        # the same, counted from 0
+        "def reciprocal(order, i, k):\n"
+        "    near = enumerate(order[i, 1 : k + 1].tolist())\n"
+        "    return [p for p, j in near if i in order[j, 1 : k + 1]]",
+        # each its own neighbour
+        "def reciprocal(order, i, k):\n"
+        "    near = order[i, :k].tolist()\n"
+        "    return [j for j in near if i in order[j, :k]]",
+        # how many
+        "def reciprocal(order, i, k):\n"
+        "    near = order[i, 1 : k + 1].tolist()\n"
+        "    return sum(i in order[j, 1 : k + 1] for j in near)",
     ],
 }

@@ -1,4 +1,4 @@
-"""Checks of lesson 6: ``mistakes.py`` has the inputs, right answers and mistakes."""
+"""Checks of lesson 6: ``*mistakes.py`` have the inputs, right answers and mistakes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dplib.lessons.causes import Cause, blame, numbers, same
 from dplib.lessons.checks import choice, exercise
-from dplib.lessons.evaluation import mistakes
+from dplib.lessons.evaluation import mistakes, neighbour_mistakes
 
 
 @exercise("6.1", praise="AP asks about every match, INP about the last one.")
@@ -71,16 +71,23 @@ def _pool(answer: Callable[..., Any]) -> str | None:
 
 @exercise("6.6", praise="Near from both sides.")
 def _reciprocal(answer: Callable[..., Any]) -> str | None:
-    first = answer(*mistakes.ORDERS["the worked example and image 0"])
+    first = answer(*neighbour_mistakes.ORDERS["the worked example and image 0"])
     if isinstance(first, Tensor | np.ndarray) and str(first.dtype).endswith("bool"):
         return "that is a mask; return the indices of the images where it is true"
+    if isinstance(found := numbers(first), np.ndarray) and found.ndim == 0:
+        return "that is one number; return a list of the neighbours' indices"
 
     def in_order(order: Tensor, i: int, k: int) -> Any:
         """Any order is right, and so is a set."""
         found = answer(order, i, k)
         found = numbers(sorted(found) if isinstance(found, set) else found)
-        return np.sort(found) if isinstance(found, np.ndarray) else found
+        if isinstance(found, np.ndarray) and found.ndim == 1:
+            return np.sort(found)
+        return found
 
     return blame(
-        in_order, mistakes.mutual(0, 0), mistakes.ORDERS, mistakes.OF_NEIGHBOURS
+        in_order,
+        neighbour_mistakes.mutual(0, 0),
+        neighbour_mistakes.ORDERS,
+        neighbour_mistakes.OF_NEIGHBOURS,
     )

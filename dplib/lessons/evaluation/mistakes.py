@@ -67,6 +67,9 @@ _OF_AP: Mistakes = {
     "AP: that is the share of right images in the whole list, whatever their order": (
         lambda right: right.double().mean()
     ),
+    "AP: that is a percentage; give the number between 0 and 1": (
+        lambda right: 100 * both(right)[0]
+    ),
 }
 _OF_INP: Mistakes = {
     "INP: you took the rank of the first match; take that of the last": (
@@ -82,6 +85,9 @@ _OF_INP: Mistakes = {
     "match": lambda right: right.double().mean(),
     "INP: your ranks count from 0; the first image has rank 1": (
         lambda right: right.sum() / (ranks_of(right)[-1] - 1)
+    ),
+    "INP: that is a percentage; give the number between 0 and 1": (
+        lambda right: 100 * both(right)[1]
     ),
 }
 OF_ONE_LIST = {"AP": _OF_AP, "INP": _OF_INP}
@@ -218,6 +224,10 @@ OF_THE_INTERVAL: Mistakes = {
     "that is the middle 90 %; take the middle 95 %, from 0.025 to 0.975": of_means(
         lambda means: np.quantile(means, [0.05, 0.95])
     ),
+    "np.percentile counts to 100, so that 0.025 is almost the smallest mean: take "
+    "np.quantile, or 2.5 and 97.5": of_means(
+        lambda means: np.percentile(means, [0.025, 0.975])
+    ),
     "you used the standard deviation of the means; take their quantiles, which need "
     "no bell curve": of_means(normal),
     "those are quantiles of the single values; take them of the draws' means": (
@@ -311,74 +321,4 @@ OF_THE_POOL: Mistakes = {
     ),
     "you took one box of each query; average all of them": pooled(lambda f: f[0]),
     "leave out the query's own image: its box is among the boxes already": (with_query),
-}
-
-
-# --- 6.6: k-reciprocal neighbours -----------------------------------------------------
-
-
-def orders() -> dict[str, tuple[Tensor, int, int]]:
-    """The worked example for each image, and images scattered in a plane."""
-    line = torch.tensor([[0.0], [10.0], [21.0], [26.0], [29.0]])
-    plane = torch.rand(12, 2, generator=torch.Generator().manual_seed(3))
-    found: dict[str, tuple[Tensor, int, int]] = {}
-    for name, points, ks in (
-        ("the worked example", line, (2,)),
-        ("12 images in a plane", plane, (1, 2, 3, 5)),
-    ):
-        order = torch.cdist(points, points).argsort(dim=1, stable=True)
-        for k in ks:
-            words = name if points is line else f"{name}, k = {k}"
-            found |= {
-                f"{words} and image {i}": (order, i, k) for i in range(len(order))
-            }
-    return found
-
-
-ORDERS = orders()
-
-
-def mutual(mine: int, theirs: int, extra: int = 0) -> Callable[..., list[int]]:
-    """Neighbours among the first k + `mine` that have i in their first k + `theirs`.
-
-    `extra` is 1 if the images themselves are not left out of their lists.
-    """
-
-    def compute(order: Tensor, i: int, k: int) -> list[int]:
-        near = order[i, 1 - extra : k + 1 + mine].tolist()
-        last = k + 1 + theirs
-        return sorted(j for j in near if i in order[j, 1 - extra : last].tolist())
-
-    return compute
-
-
-def one_sided(order: Tensor, i: int, k: int) -> list[int]:
-    return [j for j in range(len(order)) if j != i and i in order[j, 1 : k + 1]]
-
-
-OF_NEIGHBOURS: Mistakes = {
-    "those are all k nearest; keep those alone that have i among their own k nearest": (
-        lambda order, i, k: sorted(order[i, 1 : k + 1].tolist())
-    ),
-    "those are all images that have i among their k nearest; they must also be among "
-    "the k nearest of i": one_sided,
-    "i is in your list: leave it out, since every image is its own nearest": (
-        mutual(0, 0, extra=1)
-    ),
-    "both lists are one too short: row i begins with i itself, so that its k nearest "
-    "are `order[i, 1 : k + 1]`": mutual(-1, -1),
-    "the list of i is one too short: row i begins with i itself, so that its k nearest "
-    "are `order[i, 1 : k + 1]`": mutual(-1, 0),
-    "the lists of the neighbours are one too short: row j begins with j itself, so "
-    "that its k nearest are `order[j, 1 : k + 1]`": mutual(0, -1),
-    "both lists are one too long: the k nearest of i are `order[i, 1 : k + 1]`": (
-        mutual(1, 1)
-    ),
-    "you returned places in the list of i; return the indices of the images": (
-        lambda order, i, k: [
-            place
-            for place in range(1, k + 1)
-            if i in order[order[i, place], 1 : k + 1].tolist()
-        ]
-    ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,6 +47,15 @@ def _three(out: Outputs, labels: Tensor, m: float, how: str = "mean") -> Tensor:
     part = F.cross_entropy(out.part_logits, labels, reduction=how)
     whole = F.cross_entropy(out.global_logits, labels, reduction=how)
     return torch.stack([ranking, part, whole])
+
+
+def _summed_classifiers(
+    out: Outputs, labels: Tensor, lambdas: Lambdas, margin: float
+) -> Tensor:
+    """With reduction="sum" in both cross-entropies."""
+    ranking = _three(out, labels, margin)[:1]
+    classifiers = _three(out, labels, margin, "sum")[1:]
+    return (torch.tensor(lambdas) * torch.cat([ranking, classifiers])).sum()
 
 
 def right_total(
@@ -107,6 +117,10 @@ TOTAL: Mistakes = {
     ),
     "you added the losses of the images up; each of the three is a mean over the "
     "batch": lambda o, y, w, m: (torch.tensor(w) * _three(o, y, m, "sum")).sum(),
+    'with reduction="sum" the cross-entropies are sums over the batch; each of the '
+    "three losses is a mean, which cross_entropy gives without being asked": (
+        _summed_classifiers
+    ),
     "cross_entropy takes the logits as they are: it has a softmax of its own": (
         lambda o, y, w, m: right_total(_softmaxed(o), y, w, m)
     ),
@@ -220,6 +234,9 @@ RATE: Mistakes = {
     ),
     "you fall in one step; half-way from s to E it should be lr · 0.001^0.5": (
         lambda e, lr, s, end: lr if e <= s else 0.001 * lr
+    ),
+    "you fall as exp(-3x), which ends at 0.05; the base is 0.001, that is exp(-6.9)": (
+        _rate(_share, math.exp(-3))
     ),
     "your rate ends at a tenth of lr: the base is 0.001": _rate(_share, 0.1),
     "your rate ends at a hundredth of lr: the base is 0.001": _rate(_share, 0.01),

@@ -902,6 +902,7 @@ def gain(first, second):
     return resampling.difference(totals, np.unique(people, return_counts=True)[1])
 
 
+# %%
 def shown(found):
     """A difference and its interval; with two decimals if an end is close to 0."""
     places = 2 if min(abs(found.low), abs(found.high)) < 0.05 else 1

@@ -38,12 +38,22 @@ def _both(
     return _BOTH.format(turned=turned, back=back, axis=axis)
 
 
+def _head(fc: str, classifier: str, norm: str = "") -> str:
+    return (
+        "def part_head(rows, units, num_ids):\n"
+        "    return nn.Sequential(\n"
+        f"        nn.Linear({fc}), nn.Flatten(),\n"
+        f"        nn.BatchNorm1d(rows * units{norm}),\n"
+        f"        nn.Linear({classifier}))"
+    )
+
+
 _DEPENDS = (
     "def depends(context, s):\n"
     "    whole, found = context(s), []\n"
     "    for k in range(s.shape[1]):\n"
     "        covered = {copy}\n"
-    "        covered[:, k] = 0\n"
+    "        covered[:, k] = {value}\n"
     "        found.append({changed})\n"
     "    return torch.stack(found{axis})"
 )
@@ -51,10 +61,11 @@ _DEPENDS = (
 
 def _depends(
     copy: str = "s.clone()",
+    value: str = "0",
     changed: str = "(context(covered) != whole).any(2).any(0)",
     axis: str = ", 1",
 ) -> str:
-    return _DEPENDS.format(copy=copy, changed=changed, axis=axis)
+    return _DEPENDS.format(copy=copy, value=value, changed=changed, axis=axis)
 
 
 WRONG = {
@@ -83,6 +94,13 @@ WRONG = {
         _both(turned="s", back="both[1]"),
         # joined along the rows
         _both(axis=1),
+        # c in place of h
+        _both().replace("append(h)", "append(c)"),
+        _both().replace("h, c = step", "c, h = step"),
+        # the channels alternate
+        _both()
+        .replace("torch.cat([", "torch.stack([")
+        .replace("], 2)", "], 3).flatten(2)"),
         # the first pass's states go on
         "def bidirectional(down, up, s, units):\n"
         "    h = c = torch.zeros(len(s), units)\n"
@@ -123,6 +141,12 @@ WRONG = {
         "    return nn.Sequential(\n"
         "        nn.Linear(2 * units, units), nn.Flatten(), nn.BatchNorm1d(units),\n"
         "        nn.Linear(rows * units, num_ids))",
+        # no biases
+        _head("2 * units, units, bias=False", "rows * units, num_ids"),
+        _head("2 * units, units", "rows * units, num_ids, bias=False"),
+        _head("2 * units, units, bias=False", "rows * units, num_ids, bias=False"),
+        # no γ and β
+        _head("2 * units, units", "rows * units, num_ids", ", affine=False"),
     ],
     "3.4": [
         # one bias
@@ -154,6 +178,14 @@ WRONG = {
         _depends(changed="((context(covered) - whole).abs() > 1e-6).any(2).any(0)"),
         # all units in place of any
         _depends(changed="(context(covered) != whole).all(2).any(0)"),
+        # the changes added up before they are compared
+        _depends(changed="(context(covered) - whole).sum((0, 2)) != 0"),
+        _depends(changed="((context(covered) - whole).sum(2) != 0).any(0)"),
+        _depends(changed="((context(covered) - whole).sum(0) != 0).any(1)"),
+        # other values than 0
+        _depends(value="s[:, k].mean(0)"),
+        _depends(value="s.mean(1)"),
+        _depends(value="torch.randn(s[:, k].shape)"),
     ],
     "3.6": [
         'supported = "ab"',

@@ -91,6 +91,11 @@ WRONG = {
         "    return (margin + far - near).clamp(min=0).mean()",
         # no gradient
         f"{_LOSS}    return (margin + far - near).clamp(min=0).mean().detach()",
+        # a number without its graph
+        f"{_LOSS}    return (margin + far - near).clamp(min=0).mean().item()",
+        # the soft margin
+        f"{_LOSS}    return torch.nn.functional.softplus(far - near).mean()",
+        f"{_LOSS}    x = margin + far - near\n    return (1 + x.exp()).log().mean()",
     ],
     "4.4": [
         # triplets at the limit

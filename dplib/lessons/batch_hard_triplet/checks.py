@@ -44,7 +44,7 @@ def _distances(answer: Callable[[Tensor], Any]) -> str | None:
         f"the rows {_POINTS.int().tolist()}": (_POINTS,),
         "the rows [-2], [0.5], [7]": (_LINE,),
     }
-    mistake = blame(answer, pairwise_distances, cases, DISTANCES, atol=_ATOL)
+    mistake = blame(answer, _exact_distances, cases, DISTANCES, atol=_ATOL)
     if mistake:
         return mistake
     if not isinstance(given, Tensor) or not given.requires_grad:
@@ -58,6 +58,12 @@ def _distances(answer: Callable[[Tensor], Any]) -> str | None:
             "the square below 0: clamp it before the root"
         )
     return _wrong_gradient(given, points)
+
+
+def _exact_distances(fm: Tensor) -> Tensor:
+    """Without the clamp's 1e-6 between rows in one place, which are 0 apart."""
+    found = pairwise_distances(fm)
+    return found.masked_fill(found < 1e-5, 0.0)
 
 
 def _wrong_gradient(given: Tensor, points: Tensor) -> str | None:
@@ -119,7 +125,13 @@ def _loss(answer: Callable[..., Any]) -> str | None:
     mistake = blame(answer, right_loss, CASES, LOSS)
     if mistake:
         return mistake
-    if isinstance(given, Tensor) and not given.requires_grad:
+    if not isinstance(given, Tensor):
+        return (
+            f"the value is right, but it is of type {type(given).__name__}: give back "
+            "a tensor with one number, without item() or float(), so that a gradient "
+            "can flow through it"
+        )
+    if not given.requires_grad:
         return (
             "the value is right, but no gradient can flow through it: compute with "
             "torch all the way, without item() or detach()"

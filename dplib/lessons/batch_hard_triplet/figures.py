@@ -67,9 +67,12 @@ def triplets_on_paper(
         ax.add_patch(
             Circle((centre[0], centre[1]), radius, fill=False, ls=style, ec="#777777")
         )
-    ax.plot(
-        [], [], ls="--", color="#777777", label=f"farther by the margin, {margin:g}"
-    )
+    circles = {
+        "-": "as far as the hardest positive",
+        "--": f"farther by the margin, {margin:g}",
+    }
+    for style, label in circles.items():
+        ax.plot([], [], ls=style, color="#777777", label=label)
     ax.set(title=title or f"Anchor {anchor}", xlabel="coordinate 1")
     ax.set_ylabel("coordinate 2")
     ax.set_aspect("equal")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from dplib.losses import pairwise_distances
 
@@ -201,6 +202,14 @@ _LOSS: tuple[tuple[Callable[[Case], Tensor], str], ...] = (
         "more",
     ),
     (lambda c: (c.far - c.near).clamp(min=0).mean(), "the margin is missing"),
+    (
+        lambda c: softplus(c.far - c.near).mean(),
+        "that is the soft margin, ln(1 + exp(x)); equation 1 has the hinge [m + x]₊",
+    ),
+    (
+        lambda c: softplus(c.margin + c.far - c.near).mean(),
+        "you took the softplus ln(1 + exp(x)) in place of the hinge [x]₊",
+    ),
     (
         lambda c: (c.far - c.near - c.margin).clamp(min=0).mean(),
         "you subtracted the margin. It is added, so that a negative must be farther "

@@ -114,14 +114,20 @@ def _cell(answer: Callable[..., Any]) -> str | None:
 
 
 def _pass(
-    cell: Cell, s: Tensor, units: int, *, start: float = 0.0, cells: bool = False
+    cell: Cell,
+    s: Tensor,
+    units: int,
+    *,
+    start: float = 0.0,
+    cells: bool = False,
+    swap: bool = False,
 ) -> Tensor:
     """The states after each row, read from row 1 on: [N, H, U]."""
     h = torch.full((len(s), units), start)
     c = h.clone()
     states = []
     for row in s.unbind(1):
-        h, c = cell(row, h, c)
+        h, c = cell(row, h, c)[:: -1 if swap else 1]
         states.append(c if cells else h)
     return torch.stack(states, 1)
 
@@ -233,6 +239,14 @@ def _bidirectional(answer: Callable[..., Any]) -> str | None:
             "channels (axis 2)": partial(_both, join=lambda a, b: torch.cat([a, b], 1)),
             "you return the cells c; the layer gives the hidden states h": partial(
                 _both, cells=True
+            ),
+            "you took the two states in the order (c, h), so that the cell's c is "
+            "returned and passed on as h; a cell gives (h, c)": partial(
+                _both, swap=True
+            ),
+            "the channels of the two directions alternate in your result; first come "
+            "all units of `down`, then all of `up`: torch.cat": partial(
+                _both, join=lambda a, b: torch.stack([a, b], 3).flatten(2)
             ),
             "the states must begin with zeros": partial(_both, start=1.0),
         },

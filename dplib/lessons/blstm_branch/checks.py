@@ -1,4 +1,8 @@
-"""Checks of lesson 3; those of the cell and its two directions stand in cell_checks."""
+"""Checks of lesson 3.
+
+Those of the cell and its two directions stand in ``cell_checks``, that of the rows on
+which an output depends in ``row_checks``; importing them registers them.
+"""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -7,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dplib.lessons.blstm_branch import row_checks as _row_checks  # noqa: F401
 from dplib.lessons.blstm_branch.cell_checks import random as _random
-from dplib.lessons.causes import blame
+from dplib.lessons.causes import Cause, blame
 from dplib.lessons.checks import exercise
 
 # ------------------------------------------------------------------- 3.3, the part head
@@ -75,6 +80,49 @@ def _applied(build: Callable[[int, int, int], Any]) -> Callable[..., Any]:
     return outcome
 
 
+def _without(
+    rows: int,
+    units: int,
+    num_ids: int,
+    *,
+    fc: bool = True,
+    norm: bool = True,
+    classifier: bool = True,
+) -> nn.Module:
+    """The head without the biases, or the γ and β, of some of its layers."""
+    return nn.Sequential(
+        nn.Linear(2 * units, units, bias=fc),
+        nn.Flatten(),
+        nn.BatchNorm1d(rows * units, affine=norm),
+        nn.Linear(rows * units, num_ids, bias=classifier),
+    )
+
+
+def _too_few() -> dict[str, Callable[[int, int, int], nn.Module]]:
+    """Builders of heads in which some parameters are missing."""
+    found = {
+        "the FC has no bias": partial(_without, fc=False),
+        "the classifier has no bias": partial(_without, classifier=False),
+        "neither of the linear layers has a bias": partial(
+            _without, fc=False, classifier=False
+        ),
+        "the BatchNorm has no γ and β (affine=False)": partial(_without, norm=False),
+        "neither the linear layers have a bias nor the BatchNorm γ and β": partial(
+            _without, fc=False, norm=False, classifier=False
+        ),
+    }
+    return {
+        f"{words}: for the case by hand your head has {_size(build)} parameters, and "
+        f"the text counts {_size(_head)}": build
+        for words, build in found.items()
+    }
+
+
+def _size(build: Callable[[int, int, int], nn.Module]) -> int:
+    """The parameters of a head for the case that is counted by hand."""
+    return sum(p.numel() for p in build(2, 3, 5).parameters())
+
+
 def _wrong_heads() -> dict[str, Callable[[int, int, int], nn.Module]]:
     """Builders that each make one mistake."""
 
@@ -132,13 +180,14 @@ def _wrong_heads() -> dict[str, Callable[[int, int, int], nn.Module]]:
         "your module ends with a softmax; the cross-entropy takes logits": (
             lambda h, u, n: nn.Sequential(_head(h, u, n), nn.Softmax(1))
         ),
+        **_too_few(),
     }
 
 
 @exercise("3.3", praise="From the hidden states of the second layer to one row of Nc.")
 def _part_head(answer: Callable[[int, int, int], Any]) -> str | None:
     try:
-        return blame(
+        said = blame(
             _applied(answer),
             right=_applied(_head),
             cases={
@@ -149,6 +198,12 @@ def _part_head(answer: Callable[[int, int, int], Any]) -> str | None:
         )
     except _StoppedError as e:
         return str(e)
+    if said is None or isinstance(said, Cause) or _size(answer) == _size(_head):
+        return said
+    return (
+        "for the case by hand (H = 2, U = 3 and Nc = 5) the number of parameters "
+        f"should be {_size(_head)}; yours: {_size(answer)}"
+    )
 
 
 # ----------------------------------------------------------------- 3.4, the parameters
@@ -195,112 +250,6 @@ def _lstm_parameters(answer: Callable[[int, int, int], Any]) -> str | None:
             "the second layer reads both directions of the first: it has 2 U inputs, "
             "not U": partial(_count, second=1),
             "this is the first layer alone": lambda n, u, k: _count(n, u, 1),
-        },
-    )
-
-
-# ------------------------------------------------------------- 3.5, who depends on whom
-
-
-def _sum_so_far(s: Tensor) -> Tensor:
-    """O_t is the sum of the rows 1 to t."""
-    return s.cumsum(1)
-
-
-def _from_below(s: Tensor) -> Tensor:
-    """O_t is row t and the row below it."""
-    return s + torch.cat([s[:, 1:], 0 * s[:, :1]], 1)
-
-
-def _alone(s: Tensor) -> Tensor:
-    """Every row by itself."""
-    return 2 * s
-
-
-def _faint(s: Tensor) -> Tensor:
-    """Two units: the row itself, and next to nothing of the rows so far."""
-    return torch.cat([s, 1 + 1e-6 * s.cumsum(1)], 2)
-
-
-def _tiny(s: Tensor) -> Tensor:
-    """The sum of the rows so far, so small that any usual tolerance hides it.
-
-    A power of two keeps it exact.
-    """
-    return 2.0**-40 * s.cumsum(1)
-
-
-def _cover(
-    context: Callable[[Tensor], Tensor],
-    s: Tensor,
-    *,
-    differ: Callable[[Tensor, Tensor], Tensor] = torch.ne,
-    units: str = "any",
-    images: str = "any",
-    value: float = 0.0,
-    copy: bool = True,
-) -> Tensor:
-    """[H, H]: which outputs change when a row is covered; parts are replaceable."""
-    whole, covered, columns = context(s), s, []
-    for k in range(s.shape[1]):
-        covered = s.clone() if copy else covered
-        covered[:, k] = value
-        changed = differ(context(covered), whole)  # [N, H, U]
-        changed = getattr(changed, units)(2)
-        columns.append(changed[0] if images == "one" else getattr(changed, images)(0))
-    return torch.stack(columns, 1)
-
-
-@exercise("3.5", praise="A test that needs nothing but forward passes.")
-def _depends(answer: Callable[..., Any]) -> str | None:
-    # three rows differ from 0 in one image only: who leaves it out misses the row
-    rows = [[0, 0, -1], [0, 3, 0], [2, 0, 0], [-1, -1, -1], [1, 1, 1]]
-    s = torch.tensor(rows).float().T[..., None]  # [3, 5, 1]
-    wide = torch.tensor([[[1.0, 2.0], [3.0, 1.0]], [[-2.0, 0.0], [1.0, 1.0]]])
-    return blame(
-        answer,
-        right=_cover,
-        cases={
-            "a context that adds up the rows read so far": (_sum_so_far, s),
-            "a context in which a row meets the row below it": (_from_below, s + 2),
-            "rows that are judged alone": (_alone, s + 2),
-            "two rows of two channels, judged alone,": (_alone, wide),
-            "a context in which one of two units changes by a millionth": (
-                _faint,
-                s + 2,
-            ),
-            "a context whose outputs change by less than a millionth": (_tiny, s + 2),
-        },
-        mistakes={
-            "outputs and rows have changed places: [t, k] is output t and row k": (
-                lambda context, s: _cover(context, s).T
-            ),
-            "rows that were covered stay covered when the next one is: work on a copy, "
-            "s.clone()": partial(_cover, copy=False),
-            "you ask whether all images change; any of them counts": partial(
-                _cover, images="all"
-            ),
-            "you look at the first image alone; any of them counts": partial(
-                _cover, images="one"
-            ),
-            "you ask whether all units change; any of them counts": partial(
-                _cover, units="all"
-            ),
-            "any change counts, however small: compare with !=, without a tolerance": (
-                partial(_cover, differ=lambda a, b: ~torch.isclose(a, b))
-            ),
-            "a change below 1e-6 counts too: compare with !=, without a tolerance": (
-                partial(_cover, differ=lambda a, b: (a - b).abs() > 1e-6)
-            ),
-            "decreases count as well as increases: compare with !=": partial(
-                _cover, differ=torch.gt
-            ),
-            "your matrix says what stays the same; True means that it changes": (
-                lambda context, s: ~_cover(context, s)
-            ),
-            "you set the covered row to 1; it was to be set to 0": partial(
-                _cover, value=1.0
-            ),
         },
     )
 

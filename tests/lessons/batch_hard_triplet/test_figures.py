@@ -17,6 +17,8 @@ def test_triplets_on_paper() -> None:
     said = [t.get_text() for t in fig.legends[0].get_texts()]
     assert said[:3] == ["pid 7", "pid 3", "pid 5"]
     assert "hardest positive: D = 4.00" in said and "hardest negative: D = 3.00" in said
+    circles = ["as far as the hardest positive", "farther by the margin, 0.5"]
+    assert said[-2:] == circles
     radii = [round(float(c.get_radius()), 3) for c in fig.axes[0].patches]
     assert radii == [4.0, 4.5]
     with pytest.raises(DplibError, match=r"\(6, 1\)"):

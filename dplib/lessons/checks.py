@@ -54,14 +54,13 @@ def exercise(id: str, *, praise: str = "") -> Callable[[_C], _C]:
 def choice(id: str, mistakes: Mapping[str, str | None], *, praise: str = "") -> None:
     """Register an exercise whose answer is a letter, one of the keys of `mistakes`.
 
-    "(B)" and "b." count as "b". `mistakes` says for each letter why it is
-    wrong; for the right one it has None.
+    `mistakes` says for each letter why it is wrong; for the right one it has None.
     """
     *first, last = (f'"{letter}"' for letter in mistakes)
 
     @exercise(id, praise=praise)
     def _(answer: Any) -> str | None:
-        letter = answer.strip(" ().").lower() if isinstance(answer, str) else ""
+        letter = answer.strip().lower() if isinstance(answer, str) else ""
         if letter not in mistakes:
             return f"give one of the letters {', '.join(first)} and {last}"
         return mistakes[letter]

@@ -160,7 +160,7 @@ def test_a_choice_takes_a_letter_and_says_why_it_is_wrong(
     mistakes = {"a": "that is too much", "b": None, "c": "that is too little"}
     checks.choice("99.3", mistakes, praise="Enough is enough.")
     try:
-        for right in ("b", " B ", "(b)", "b."):
+        for right in ("b", " B "):
             assert "✓ Right. Enough is enough." in said(capsys, "99.3", right)
         assert "✗ Not yet: that is too much" in said(capsys, "99.3", "a")
         assert "✗ Not yet: that is too little" in said(capsys, "99.3", "C")

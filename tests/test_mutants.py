@@ -1,7 +1,7 @@
 """Checks refuse every small mutant of their solution that changes a result.
 
 Whether it does is decided by random inputs (``tests/inputs``), not by the check.
-``python tools/mutants.py`` prints the table.
+``python tools/try_mutants.py`` prints the table.
 """
 
 import re
